@@ -1,0 +1,271 @@
+"""The errors of the whole package.
+
+::
+
+    LiveKitError
+    ├── NativeError                    the native library could not be loaded, refused, or failed
+    │   ├── NativeLoadError (ImportError)      attempts
+    │   ├── NativeRefusalError                 request, text
+    │   ├── NativePanicError                   message; the native runtime is unusable from now on
+    │   └── UsedAfterForkError
+    ├── ConnectError                   kind, status, url
+    ├── RoomClosedError (BrokenResourceError ×2)   reason
+    ├── OperationError                 the server or the native side said no: message
+    │   ├── UpdateError                        operation
+    │   ├── SubscribeError                     track_sid
+    │   ├── PublishTrackError, UnpublishTrackError, PublishDataError, …  (with their issues)
+    ├── StreamError
+    │   ├── StreamClosedError (ClosedResourceError ×2)
+    │   ├── StreamLaggedError (BrokenResourceError ×2)    dropped
+    │   └── StreamBusyError (BusyResourceError ×2)
+    ├── WrongLoopError (RuntimeError)  an object was used from another event loop than its own
+    ├── TokenError (ValueError)        malformed, expired, wrong signature
+    └── InternalError                  a bug of ours; the cause says where
+
+`EndOfStream` stays outside the root, like StopAsyncIteration: it is the normal end of a stream.
+Every error keeps its facts as attributes and can be pickled. No token and no key is in any of them.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import anyio
+import trio
+
+
+class LiveKitError(Exception):
+    """The root of everything that livekit_trio raises on its own account."""
+
+
+class NativeError(LiveKitError):
+    """The native library could not be loaded, refused a request or failed."""
+
+
+class NativeLoadError(NativeError, ImportError):
+    """No native library could be loaded.
+
+    Attributes:
+        attempts: what was tried and why it failed, as (what, reason) pairs.
+    """
+
+    def __init__(self, attempts: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(attempts)
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        tried = "".join(f"\n  {what}: {reason}" for what, reason in self.attempts)
+        return f"the native LiveKit library could not be loaded{tried}"
+
+
+class NativeRefusalError(NativeError):
+    """The native library refused a request.
+
+    Attributes:
+        request: the request's name, such as ``publish_track``.
+        text: what the library logged about it, secrets redacted; empty if it logged nothing.
+    """
+
+    def __init__(self, request: str = "", text: str = "") -> None:
+        super().__init__(request, text)
+        self.request = request
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"the native library refused {self.request or 'a request'}: {self.text or 'it gave no reason'}"
+
+
+class NativePanicError(NativeError):
+    """The native library panicked; every room of the process is lost and no new one can be opened.
+
+    Attributes:
+        message: the panic's text.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UsedAfterForkError(NativeError):
+    """A native object of the parent process was used in a forked child.
+
+    Open rooms in the child only if the parent has opened none, or start the child with the spawn method.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the native library was initialised in the parent process and cannot be used after fork()")
+
+
+class ConnectErrorKind(enum.Enum):
+    """Why a room could not be joined."""
+
+    REFUSED = "refused"
+    """Nothing accepts connections there."""
+    UNAUTHORIZED = "unauthorized"
+    """401 or 403: the token is invalid, expired, or lacks a grant."""
+    NOT_FOUND = "not_found"
+    """404: the path, or the room where the server does not create it."""
+    TIMEOUT = "timeout"
+    """No answer in time."""
+    TLS = "tls"
+    """The certificate or the handshake."""
+    NAME = "name"
+    """The host name could not be resolved."""
+    DESCRIPTORS = "descriptors"
+    """The process has no file descriptors left."""
+    SERVER = "server"
+    """The server answered with an error, see `status`; a full room comes as a bare 500."""
+    MEDIA = "media"
+    """Signalling worked, but no media connection came about (ICE or DTLS)."""
+    OTHER = "other"
+    """Anything else; the text says what the native side said."""
+
+
+class ConnectError(LiveKitError):
+    """A room could not be joined.
+
+    Attributes:
+        kind: why, as far as the native library's text tells.
+        status: the HTTP status of the server's answer, or None.
+        url: the server's address, without query or credentials.
+        text: the native library's own words, with secrets redacted.
+    """
+
+    def __init__(self, kind: ConnectErrorKind, url: str, text: str, status: int | None = None) -> None:
+        super().__init__(kind, url, text, status)
+        self.kind = kind
+        self.url = url
+        self.text = text
+        self.status = status
+
+    def __str__(self) -> str:
+        status = f" {self.status}" if self.status is not None else ""
+        return f"cannot join a room at {self.url} ({self.kind.value}{status}): {self.text}"
+
+
+class RoomClosedError(LiveKitError, trio.BrokenResourceError, anyio.BrokenResourceError):
+    """The room ended, or had ended, while something of it was in use.
+
+    Attributes:
+        reason: why it ended, a `livekit_trio.rtc.DisconnectReason`.
+    """
+
+    def __init__(self, reason: enum.IntEnum) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the room has ended ({self.reason.name})"
+
+
+class OperationError(LiveKitError):
+    """The native side or the server refused an operation; the room goes on.
+
+    Attributes:
+        message: what they said, or what our own state says.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UpdateError(OperationError):
+    """An own metadata, name, attribute or permission update did not take effect.
+
+    Attributes:
+        operation: ``set_metadata``, ``set_name``, ``set_attributes`` or ``set_track_subscription_permissions``.
+    """
+
+    def __init__(self, operation: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (operation, message)
+        self.operation = operation
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.message}"
+
+
+class SubscribeError(OperationError):
+    """A track could not be subscribed to.
+
+    Attributes:
+        track_sid: the publication's SID.
+    """
+
+    def __init__(self, track_sid: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (track_sid, message)
+        self.track_sid = track_sid
+
+    def __str__(self) -> str:
+        return f"{self.track_sid}: {self.message}"
+
+
+class PublishTrackError(OperationError):
+    """A track could not be published."""
+
+
+class UnpublishTrackError(OperationError):
+    """A track could not be unpublished."""
+
+
+class PublishDataError(OperationError):
+    """A data packet could not be sent."""
+
+
+class StreamError(LiveKitError):
+    """The root of what can go wrong with a stream."""
+
+
+class StreamClosedError(StreamError, trio.ClosedResourceError, anyio.ClosedResourceError):
+    """This program closed the stream (or never entered it) and then used it."""
+
+
+class StreamLaggedError(StreamError, trio.BrokenResourceError, anyio.BrokenResourceError):
+    """The reader was too slow: the stream's bound was reached and what followed is lost.
+
+    Everything buffered before was delivered first. Read faster, or open the stream with a larger capacity.
+
+    Attributes:
+        dropped: how many items were lost up to the moment the error was raised.
+    """
+
+    def __init__(self, dropped: int) -> None:
+        super().__init__(dropped)
+        self.dropped = dropped
+
+    def __str__(self) -> str:
+        return f"the stream's buffer was full; {self.dropped} items were lost"
+
+
+class StreamBusyError(StreamError, trio.BusyResourceError, anyio.BusyResourceError):
+    """Two tasks read from one stream at once. Open one stream for each reader."""
+
+    def __init__(self) -> None:
+        # Not through anyio's __init__, which makes a sentence of its argument.
+        Exception.__init__(self, "another task is already reading from this stream")
+
+
+class EndOfStream(trio.EndOfChannel, anyio.EndOfStream):  # noqa: N818 - the name of anyio's and trio's own
+    """A stream has ended normally: everything was delivered."""
+
+
+class WrongLoopError(LiveKitError, RuntimeError):
+    """A room, or something that belongs to it, was used from another event loop than the one that opened it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} belongs to the event loop that opened it and was used from another one"
+
+
+class TokenError(LiveKitError, ValueError):
+    """An access token is malformed, expired, not yet valid or wrongly signed."""
+
+
+class InternalError(LiveKitError):
+    """A bug in livekit_trio; please report it with its cause."""
