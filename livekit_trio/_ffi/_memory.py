@@ -1,0 +1,10 @@
+"""The address of a Python object's bytes, for the few requests that take a pointer."""
+
+from __future__ import annotations
+
+import ctypes
+
+
+def address_of(data: bytes) -> int:
+    """Return where *data* lies; valid for as long as the caller holds *data*."""
+    return ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0

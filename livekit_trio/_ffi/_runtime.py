@@ -1,0 +1,387 @@
+"""The runtime: one for each event loop, between the native library and what lives on that loop.
+
+A `Runtime` owns an inbox of the native library and the pump that drains it, and exists while something holds it, see
+`hold_runtime`. All its methods run on its loop's thread, but for what it leaves in its `Estate`.
+
+The pump never raises, runs no user code and starts no task. What a sink raises is a bug of ours: the sink is told, and the
+pump goes on with the next event.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import socket
+import threading
+import weakref
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
+
+from .._errors import InternalError, NativePanicError, NativeRefusalError, WrongLoopError
+from . import _logs
+from ._abc import HANDLE_KEYED, LAGGED, OWNER_SHIFT, PANIC, READY, RouteLimits
+from ._calls import Call, CallGroup
+from ._estate import Estate
+from ._load import load_library
+from ._loop import current_loop, current_token
+from ._memory import address_of
+from ._requests import REQUESTS, OnCancel, Request
+from ._wire import owned_handles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._abc import Event, Inbox, NativeLibrary
+    from ._loop import Loop
+
+_logger = logging.getLogger("livekit_trio")
+
+BATCH: Final = 256
+"""Events drained in one pass, so that a flood cannot starve tasks: some milliseconds of Python at most."""
+
+_READY_PANIC = re.compile(r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)")
+"""The one panic event that concerns a single room (livekit-ffi 0.13.2, measured): nothing else is broken."""
+
+
+class Sink(Protocol):
+    """What receives the events of one handle. Its methods run in the pump: they neither wait nor run user code."""
+
+    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
+        """Take one event, and the handles it owns."""
+        ...
+
+    def fail(self, error: BaseException, /) -> None:
+        """No event will follow: the native side panicked, or `deliver` raised."""
+        ...
+
+
+@final
+class Runtime:
+    """The native library as one event loop sees it."""
+
+    def __init__(self, library: NativeLibrary, loop: Loop) -> None:
+        self.library = library
+        self.users = 0
+        self.ignored: Counter[str] = Counter()
+        """Events that found nobody, by kind; their handles were dropped."""
+        self._loop = loop
+        self._pid = os.getpid()
+        self._calls: dict[int, Call] = {}
+        self._sinks: dict[int, Sink] = {}
+        self._ungrouped = CallGroup()
+        self._last_id = 0
+        self._inbox = self._open_inbox()
+        self.estate = Estate(library, self._inbox)
+        self.pumping = True
+        """Whether replies and events are still delivered; if not, nobody may wait for one."""
+        self._stop_pump: Callable[[], None] | None = None
+        if library.wakes_by == "descriptor":
+            self._stop_pump = loop.start_pump(self._inbox.fileno(), self._drain, self._on_pump_stopped)
+        loop.on_death(self.estate.dispose)
+
+    # ---- requests
+
+    def request(self, name: str, /, **fields: Any) -> Any:
+        """Send a request that is answered at once and return the inner response message.
+
+        Raises:
+            NativeRefusalError: the library refused it.
+            UsedAfterForkError: this is a forked child.
+        """
+        response = _messages().FfiResponse.FromString(self._send(name, fields))
+        return getattr(response, response.WhichOneof("message"))
+
+    def send(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        /,
+        *,
+        group: CallGroup | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> Call:
+        """Send a request that is answered later; the reply finds the returned call, whenever it comes."""
+        self._last_id += 1
+        async_id = self._inbox.owner << OWNER_SHIFT | self._last_id
+        call = Call(self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end)
+        self._calls[async_id] = call
+        try:
+            self._send(name, {**fields, "request_async_id": async_id})
+        except BaseException as error:
+            call.fail(error)
+            raise
+        return call
+
+    async def call(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        /,
+        *,
+        group: CallGroup | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> Any:
+        """Send a request that is answered later, wait, and return the inner callback message.
+
+        Cancellation:
+            As the request table says for this request.
+        """
+        call = self.send(name, fields, group=group, on_end=on_end)
+        try:
+            return await call.wait()
+        except BaseException:
+            call.forsake()
+            raise
+
+    def _send(self, name: str, fields: dict[str, Any]) -> bytes:
+        if REQUESTS[name].on_cancel is OnCancel.NEVER:
+            raise InternalError(f"the request {name} is never sent")
+        data = fields.get("data")
+        if isinstance(data, bytes):
+            # `data` is held by our caller's frame until the request has returned, and the library copies during the call.
+            fields = {key: value for key, value in fields.items() if key != "data"}
+            fields.update(data_ptr=address_of(data), data_len=len(data))
+        message = _messages().FfiRequest(**{name: fields})
+        getattr(message, name).SetInParent()
+        try:
+            return self.library.request(message.SerializeToString())
+        except NativeRefusalError:
+            raise NativeRefusalError(name, _logs.failure_text(self.library)) from None
+
+    # ---- routes
+
+    def route(self, key: int, sink: Sink, limits: RouteLimits | None = None, /) -> None:
+        """Deliver the events of handle *key* to *sink* from now on."""
+        self._sinks[key] = sink
+        self._inbox.route(key, limits or RouteLimits())
+
+    def unroute(self, key: int, /) -> None:
+        """Deliver no more events of handle *key*; idempotent."""
+        if self._sinks.pop(key, None) is not None:
+            self._inbox.unroute(key)
+
+    # ---- the loop
+
+    def call_soon(self, function: Callable[[], None], /) -> None:
+        """Run *function* on the loop once the running task has given way."""
+        self._loop.call_soon(function)
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+        return self._loop.time()
+
+    def check_loop(self, what: str, /) -> None:
+        """Raise WrongLoopError unless this is the runtime's own loop."""
+        try:
+            here = current_token()
+        except RuntimeError:
+            here = None
+        if here is not self._loop.token:
+            raise WrongLoopError(what)
+
+    # ---- what calls need (CallKeeper)
+
+    def parse_reply(self, request: Request, payload: bytes, /) -> Any:
+        return _reply_class(request.reply).FromString(payload)
+
+    def reply_handles(self, request: Request, payload: bytes, /) -> list[int]:
+        return owned_handles(_event_numbers()[request.reply], payload)
+
+    def unregister(self, async_id: int, /) -> None:
+        self._calls.pop(async_id, None)
+
+    def abandon(self, async_id: int, /) -> None:
+        if self._calls.pop(async_id, None) is not None:
+            self._inbox.abandon(async_id)
+
+    def undo(self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /) -> None:
+        if request.name == "connect":
+            self._undo_connect(reply)
+        taken = 0
+        undoing = request.undo(fields, reply) if request.undo is not None else None
+        if undoing is not None:
+            name, undo_fields = undoing
+            taken = undo_fields.get(REQUESTS[name].takes, 0)
+            self.send(name, undo_fields).forsake()
+        self._drop_owned(_event_numbers()[request.reply], payload, keep=taken)
+
+    def _undo_connect(self, reply: Any) -> None:
+        if reply.WhichOneof("message") == "result":
+            room_handle = reply.result.room.handle.id
+            self.request("ready_for_room_event", room_handle=room_handle)
+            self.send("disconnect", {"room_handle": room_handle}).forsake()
+
+    # ---- the pump
+
+    def _open_inbox(self) -> Inbox:
+        if self.library.wakes_by == "call":
+            return self.library.open_inbox(-1, -1, self._poke)
+        if hasattr(os, "eventfd"):
+            fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            return self.library.open_inbox(fd, fd)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        return self.library.open_inbox(ours.detach(), theirs.detach())
+
+    def _poke(self) -> None:
+        self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        batch = self._inbox.take(BATCH)
+        for event in batch:
+            self._dispatch(event)
+        if len(batch) == BATCH and self.library.wakes_by == "call":
+            self._poke()
+        records = self.library.take_logs()
+        if records:
+            _logs.forward(records)
+
+    def _dispatch(self, event: Event) -> None:
+        kind, key, stamp_ns, payload = event
+        if kind in HANDLE_KEYED or kind in (READY, LAGGED):
+            sink = self._sinks.get(key)
+            if sink is None:
+                self._ignore(kind, payload)
+                return
+            try:
+                sink.deliver(kind, stamp_ns, payload)
+            except Exception as error:  # noqa: BLE001 - a bug of ours; it must not hurt other sinks, and its owner is told
+                _logger.exception("an event of kind %d could not be delivered", kind)
+                self._fail_sink(key, sink, error)
+        elif kind == PANIC:
+            self._panic(_messages().Panic.FromString(payload).message)
+        elif (call := self._calls.get(key)) is not None:
+            call.complete(payload)
+        else:
+            self._ignore(kind, payload)
+
+    def _ignore(self, kind: int, payload: bytes) -> None:
+        self.ignored[str(kind)] += 1
+        self._drop_owned(kind, payload)
+
+    def _drop_owned(self, kind: int, payload: bytes, *, keep: int = 0) -> None:
+        for handle in owned_handles(kind, payload):
+            if handle != keep:
+                self.library.drop(handle)
+
+    def _fail_sink(self, key: int, sink: Sink, cause: Exception) -> None:
+        self.unroute(key)
+        error = InternalError("a native event could not be handled")
+        error.__cause__ = cause
+        sink.fail(error)
+
+    def _panic(self, text: str) -> None:
+        error = NativePanicError(_logs.redact(text))
+        room = _READY_PANIC.search(text)
+        if room is not None:
+            sink = self._sinks.get(int(room[1]))
+            if sink is not None:
+                sink.fail(error)
+            return
+        _logger.critical("the native library panicked: %s", error)
+        _poisoned[id(self.library)] = (self.library, error)
+        for call in list(self._calls.values()):
+            call.fail(NativePanicError(error.message))
+        for sink in list(self._sinks.values()):
+            sink.fail(error)
+
+    # ---- the end
+
+    def close(self) -> None:
+        """End the pump and the inbox; what is pending is left to the library."""
+        if os.getpid() != self._pid:
+            return  # a forked child shares the parent's epoll: unregistering here would unregister there
+        _registry.forget(self)
+        self.pumping = False
+        if self._stop_pump is not None:
+            self._stop_pump()
+        self.estate.dispose()
+
+    def _on_pump_stopped(self) -> None:
+        # The loop has ended under our users: nobody can be told any more.
+        self.pumping = False
+        _registry.forget(self)
+        self.estate.dispose()
+
+
+class _Registry:
+    """Which runtime belongs to which loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = weakref.WeakKeyDictionary()
+
+    def current(self) -> Runtime:
+        token = current_token()
+        with self._lock:
+            runtime = self._by_token.get(token)
+        if runtime is None:
+            library = load_library()
+            if id(library) in _poisoned:
+                raise NativePanicError(_poisoned[id(library)][1].message)
+            runtime = Runtime(library, current_loop())
+            with self._lock:
+                self._by_token[token] = runtime
+        return runtime
+
+    def forget(self, runtime: Runtime) -> None:
+        with self._lock:
+            for token, known in list(self._by_token.items()):
+                if known is runtime:
+                    del self._by_token[token]
+
+    def all(self) -> list[Runtime]:
+        with self._lock:
+            return list(self._by_token.values())
+
+
+_registry: Final = _Registry()
+
+_poisoned: Final[dict[int, tuple[NativeLibrary, NativePanicError]]] = {}
+"""Libraries that panicked, by id; they are kept, so that no id is used again."""
+
+
+@contextmanager
+def hold_runtime() -> Iterator[Runtime]:
+    """The running loop's runtime, kept alive for the block; the native library is loaded by the first one.
+
+    Raises:
+        NativeLoadError: no native library could be loaded.
+        NativePanicError: it has panicked before.
+        UsedAfterForkError: this is a forked child of a process that had loaded it.
+    """
+    runtime = _registry.current()
+    runtime.users += 1
+    try:
+        yield runtime
+    finally:
+        runtime.users -= 1
+        if not runtime.users:
+            runtime.close()
+
+
+def runtimes() -> list[Runtime]:
+    """Every runtime of the process that is alive."""
+    return _registry.all()
+
+
+def _messages() -> Any:
+    # Not at import: protobuf is loaded by the first request.
+    from . import _proto
+
+    return _proto
+
+
+@functools.cache
+def _event_numbers() -> dict[str, int]:
+    return {field.name: field.number for field in _messages().FfiEvent.DESCRIPTOR.fields}
+
+
+@functools.cache
+def _reply_class(event: str) -> Any:
+    field = _messages().FfiEvent.DESCRIPTOR.fields_by_name[event]
+    return getattr(_messages(), field.message_type.name)

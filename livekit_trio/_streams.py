@@ -1,0 +1,164 @@
+"""EventStream: a subscription that is entered, iterated and left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar, final
+
+import anyio.abc
+import anyio.lowlevel
+import trio
+from typing_extensions import Self, override
+
+from ._errors import EndOfStream, StreamClosedError
+from ._mailbox import Mailbox, StreamStatistics, WouldBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+T = TypeVar("T")
+
+MAX_BYTES = 16 << 20
+"""Payload bytes that may wait for one subscriber (DESIGN §7)."""
+
+MAX_LOSSY = 64
+"""Lossy data packets that may wait for one subscriber; the newest win (DESIGN §7)."""
+
+
+@final
+class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]):
+    """Events of a room, in their order, for one reader.
+
+    Made by `Room.open_events`. It subscribes when its ``with`` block is entered and unsubscribes when that is left; the call
+    alone registers nothing. Iterating ends when the room has ended. It is a `trio.abc.ReceiveChannel` and an
+    `anyio.abc.ObjectReceiveStream` at once.
+
+    Backpressure:
+        What is not read waits: at most `capacity` events and 16 MiB. Beyond that this stream fails with
+        `StreamLaggedError` once what waits has been read; the room and its other streams go on. Lossy data packets have a
+        bound of their own (64): the oldest goes, which is counted and no error.
+
+    Concurrency:
+        One task at a time, else `StreamBusyError`. Open a stream for each reader.
+    """
+
+    def __init__(
+        self,
+        *,
+        subscribe: Callable[[EventStream[T]], Iterable[T]],
+        unsubscribe: Callable[[EventStream[T]], None],
+        check_loop: Callable[[], None],
+        accepts: tuple[type[T], ...],
+        where: Callable[[T], object] | None,
+        capacity: int,
+    ) -> None:
+        self.accepts = accepts
+        self.mailbox: Mailbox[T] = Mailbox(capacity, MAX_BYTES, MAX_LOSSY)
+        self._subscribe = subscribe
+        self._unsubscribe = unsubscribe
+        self._check_loop = check_loop
+        self._where = where
+        self._existing: Iterator[T] = iter(())
+        self._state = "new"
+
+    def __enter__(self) -> Self:
+        if self._state != "new":
+            raise StreamClosedError("an event stream is entered once; open another one")
+        self._check_loop()
+        self._state = "open"
+        self._existing = iter(self._subscribe(self))
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Unsubscribe and forget what was not read. Idempotent."""
+        if self._state == "open":
+            self._unsubscribe(self)
+        self._state = "closed"
+        self._existing = iter(())
+        self.mailbox.discard()
+        self.mailbox.fail(StreamClosedError("this event stream was closed"))
+
+    @override
+    async def aclose(self) -> None:
+        """Do what `close` does, then let other tasks run.
+
+        Cancellation:
+            The stream is closed in any case.
+        """
+        self.close()
+        await anyio.lowlevel.checkpoint()
+
+    @override
+    async def receive(self) -> T:
+        """Return the next event, waiting for one if need be.
+
+        Raises:
+            EndOfStream: the room has ended and everything was delivered.
+            StreamLaggedError: this reader was too slow; everything buffered before was delivered.
+            StreamClosedError: the stream was closed by this program, or not entered yet.
+            StreamBusyError: another task is already waiting here.
+            WrongLoopError: called from another event loop than the room's.
+
+        Cancellation:
+            The next event stays where it is and is returned by the next call.
+        """
+        self._check_open()
+        self._check_loop()
+        self.mailbox.check_idle()
+        await anyio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self.receive_nowait()
+            except WouldBlock:
+                await self.mailbox.wait()
+
+    def receive_nowait(self) -> T:
+        """Return the next event without waiting.
+
+        Raises:
+            WouldBlock: there is none now (anyio's and trio's at once).
+            EndOfStream, StreamLaggedError, StreamClosedError: as for `receive`.
+        """
+        self._check_open()
+        for event in self._existing:
+            if self._wants(event):
+                return event
+        while True:
+            event = self.mailbox.get_nowait()
+            if self._wants(event):
+                return event
+
+    def statistics(self) -> StreamStatistics:
+        """Return this stream's counters; existing events that `include_existing` replays are not among them."""
+        return self.mailbox.statistics()
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    @override
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+    @override
+    def __repr__(self) -> str:
+        statistics = self.statistics()
+        names = ", ".join(accepted.__name__ for accepted in self.accepts) or "all"
+        return f"<EventStream of {names}: {self._state}, {statistics.buffered}/{statistics.capacity} buffered>"
+
+    def _wants(self, event: T) -> bool:
+        return self._where is None or bool(self._where(event))
+
+    def _check_open(self) -> None:
+        if self._state == "new":
+            raise StreamClosedError("an event stream subscribes when it is entered: use `with room.open_events(...) as events`")
+        if self._state == "closed":
+            raise StreamClosedError("this event stream was closed")

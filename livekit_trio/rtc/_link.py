@@ -1,0 +1,54 @@
+"""What participants, publications and tracks know of their room: a way to ask the native side, and its clock.
+
+`Room` implements it; the reducer's tests have a small one of their own. A lower module gets it as an argument and imports
+nothing from above.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class RoomLink(Protocol):
+    """The room's side towards its own parts. All of it belongs to the loop that opened the room."""
+
+    def request(self, name: str, /, **fields: Any) -> Any:
+        """Send a request that is answered at once; returns the inner response message.
+
+        Args:
+            name: the field's name in FfiRequest, such as ``set_subscribed``.
+            **fields: the inner message's fields; a dict stands for a nested message.
+
+        Raises:
+            RoomClosedError: the room has ended.
+            WrongLoopError: called from another event loop.
+            NativeRefusalError: the native side refused it.
+        """
+        ...
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        """Send a request that is answered by a callback; returns the inner callback message, its ``error`` unread.
+
+        What cancelling means stands in the request table. Raises what `request` raises, and RoomClosedError if the room
+        ends meanwhile.
+        """
+        ...
+
+    async def wait_until(self, predicate: Callable[[], object], /) -> None:
+        """Return once *predicate* is true; it is asked again after each native event of this room.
+
+        Raises:
+            RoomClosedError: the room has ended.
+        """
+        ...
+
+    def drop(self, handle: int, /) -> None:
+        """Drop a native handle; never raises."""
+        ...
+
+    def read_buffer(self, handle: int, address: int, length: int, /) -> bytes:
+        """Copy native memory that *handle* owns, and drop the handle."""
+        ...

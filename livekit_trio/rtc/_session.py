@@ -1,0 +1,285 @@
+"""One joined room as the native side sees it: its routes, its pending calls, its life and its end.
+
+`RoomSession` is the room's sink in the pump and the `RoomLink` of its parts. It feeds native events to the reducer and
+what comes out to the subscribers. All of it runs on the loop that opened the room.
+
+The life of a room: JOINED → LEAVING → CLOSED, or JOINED → ENDED → CLOSED when somebody else ends it (`_MOVES`). ENDED means
+that the native side has said so, CLOSED that nothing of it is left: routes, calls, handles. Reconnecting is a state of the
+connection (`RoomState.connection_state`), not of the session: nothing here depends on it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final, final
+
+import anyio
+import anyio.lowlevel
+
+from .._errors import NativeRefusalError, RoomClosedError
+from .._ffi._abc import LAGGED
+from .._ffi._calls import CallGroup
+from .._ffi._handles import HandleSet
+from .._ffi._wire import owned_handles
+from ._enums import DataPacketKind, DisconnectReason
+from ._events import DataReceived, Disconnected, RoomEvent
+from ._room_state import RoomState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .._ffi._runtime import Runtime
+    from .._streams import EventStream
+
+ROOM_EVENT: Final = 1
+CONNECT_REPLY: Final = 5
+
+
+class Phase(enum.Enum):
+    """How far a room's life has come."""
+
+    JOINED = "joined"
+    LEAVING = "leaving"
+    ENDED = "ended"
+    CLOSED = "closed"
+
+
+_MOVES: Final = {
+    (Phase.JOINED, Phase.LEAVING),
+    (Phase.JOINED, Phase.ENDED),
+    (Phase.JOINED, Phase.CLOSED),
+    (Phase.LEAVING, Phase.ENDED),
+    (Phase.LEAVING, Phase.CLOSED),
+    (Phase.ENDED, Phase.CLOSED),
+}
+
+
+@final
+class RoomSession:
+    """See the module's text."""
+
+    def __init__(self, runtime: Runtime, reply: Any, payload: bytes) -> None:
+        self.runtime = runtime
+        self.phase = Phase.JOINED
+        self.closed = anyio.Event()
+        self.failure: BaseException | None = None
+        """Why the room ended if it was neither us nor the server: a native panic, or a bug of ours."""
+        self._room_handle: int = reply.result.room.handle.id
+        self._handles = HandleSet(runtime.library)
+        self._handles.adopt(owned_handles(CONNECT_REPLY, payload))
+        self._calls = CallGroup()
+        self._subscribers: list[EventStream[Any]] = []
+        self._waiters: list[anyio.Event] = []
+        self._timer_wanted = anyio.Event()
+        self._ready_sent = False
+        self.state = RoomState(reply.result, self)
+        runtime.estate.rooms[self._room_handle] = self._handles
+        runtime.route(self._room_handle, self)
+
+    # ---- RoomLink: what the parts of the room ask for
+
+    def request(self, name: str, /, **fields: Any) -> Any:
+        self._check_usable()
+        return self.runtime.request(name, **fields)
+
+    async def call(self, name: str, /, **fields: Any) -> Any:
+        self._check_usable()
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        call = self.runtime.send(name, fields, group=self._calls)
+        try:
+            reply = await call.wait()
+        except BaseException:
+            call.forsake()
+            raise
+        self._handles.adopt(call.owned_handles())
+        return reply
+
+    async def wait_until(self, predicate: Callable[[], object], /) -> None:
+        self.runtime.check_loop("a room")
+        await anyio.lowlevel.checkpoint()
+        while not predicate():
+            self.check_open()
+            changed = anyio.Event()
+            self._waiters.append(changed)
+            try:
+                await changed.wait()
+            finally:
+                if changed in self._waiters:
+                    self._waiters.remove(changed)
+
+    def drop(self, handle: int, /) -> None:
+        self._handles.drop(handle)
+
+    def read_buffer(self, handle: int, address: int, length: int, /) -> bytes:
+        self._handles.forget(handle)
+        return bytes(self.runtime.library.buffer(handle, address, length))
+
+    # ---- what the room itself needs
+
+    @property
+    def room_handle(self) -> int:
+        return self._room_handle
+
+    @property
+    def reason(self) -> DisconnectReason:
+        """Why the room ended; while it goes on, what leaving it now would be."""
+        return self.state.disconnect_reason or DisconnectReason.CLIENT_INITIATED
+
+    def check_open(self) -> None:
+        """Raise RoomClosedError if the room has ended or is being left."""
+        if self.phase is not Phase.JOINED:
+            raise self.closed_error()
+
+    def subscribe(self, stream: EventStream[Any]) -> None:
+        """Let *stream* have what comes from now on; if the room has ended it ends at once."""
+        if self.phase in (Phase.ENDED, Phase.CLOSED):
+            self._finish_stream(stream)
+        else:
+            self._subscribers.append(stream)
+
+    def unsubscribe(self, stream: EventStream[Any]) -> None:
+        if stream in self._subscribers:
+            self._subscribers.remove(stream)
+
+    def subscriber_count(self) -> int:
+        return len(self._subscribers)
+
+    async def run_hold_back_timer(self) -> None:
+        """Service task: let the reducer's clock tick when it has asked for it."""
+        while True:
+            deadline = self.state.deadline
+            if deadline is None:
+                self._timer_wanted = anyio.Event()
+                await self._timer_wanted.wait()
+            else:
+                await anyio.sleep_until(deadline)
+                self._publish(self.state.tick(self.runtime.time()))
+
+    # ---- Sink: what the pump brings
+
+    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
+        if kind == LAGGED:
+            self._lag(int(payload))
+        elif kind == ROOM_EVENT:
+            from .._ffi._proto import RoomEvent as NativeRoomEvent
+
+            self._handles.adopt(owned_handles(kind, payload))
+            event = NativeRoomEvent.FromString(payload)
+            self._publish(self.state.apply(event, self.runtime.time()))
+            if self.state.deadline is not None:
+                self._timer_wanted.set()
+            if event.WhichOneof("message") == "eos":
+                self._on_native_end()
+
+    def fail(self, error: BaseException, /) -> None:
+        self.failure = error
+        self._end(DisconnectReason.UNKNOWN_REASON)
+        self.release()
+
+    # ---- the end
+
+    def send_ready(self) -> None:
+        """Let the native side send what it has kept back since the join. Idempotent."""
+        if not self._ready_sent and self.phase is not Phase.CLOSED:
+            self._ready_sent = True
+            try:
+                self.runtime.request("ready_for_room_event", room_handle=self._room_handle)
+            except NativeRefusalError as error:
+                self.fail(error)
+
+    def start_leaving(self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED) -> None:
+        """Send all that leaving needs; nothing that follows has to be waited for. Idempotent."""
+        if self.phase is not Phase.JOINED:
+            return
+        # Without ready the native side would take 15 s to disconnect, and panic.
+        self.send_ready()
+        self._move(Phase.LEAVING)
+        fields = {"room_handle": self._room_handle, "reason": int(reason)}
+        try:
+            self.runtime.send("disconnect", fields, on_end=self.release)
+        except NativeRefusalError:
+            self.release()  # the native side knows nothing of this room any more
+        self._calls.fail(self.closed_error)
+
+    def release(self) -> None:
+        """Nothing is left of the room natively, or nobody waits for that any longer: end everything. Idempotent."""
+        if self.phase is Phase.CLOSED:
+            return
+        self._end(self.reason)
+        self._move(Phase.CLOSED)
+        self.runtime.unroute(self._room_handle)
+        self.runtime.estate.rooms.pop(self._room_handle, None)
+        self._handles.drop_all()
+        self.closed.set()
+
+    def _on_native_end(self) -> None:
+        self._end(self.reason)
+        if self.phase is Phase.ENDED and not self._leaving:
+            self.release()
+
+    def _end(self, reason: DisconnectReason) -> None:
+        if self.phase in (Phase.ENDED, Phase.CLOSED):
+            return
+        self._leaving = self.phase is Phase.LEAVING
+        self._move(Phase.ENDED)
+        self._deliver(self.state.close(reason))
+        self._calls.fail(self.closed_error)
+        for stream in self._subscribers:
+            self._finish_stream(stream)
+        self._subscribers.clear()
+        self._wake_waiters()
+
+    _leaving = False
+
+    def _move(self, to: Phase) -> None:
+        if (self.phase, to) not in _MOVES:
+            raise RuntimeError(f"a room cannot go from {self.phase} to {to}")
+        self.phase = to
+
+    # ---- helpers
+
+    def _publish(self, events: Iterable[RoomEvent]) -> None:
+        """Deliver events of the live room, whose state is up to date already."""
+        ended: DisconnectReason | None = None
+        for event in events:
+            self._deliver((event,))
+            if isinstance(event, Disconnected):
+                ended = event.reason
+        if ended is not None:
+            self._end(ended)
+        else:
+            self._wake_waiters()
+
+    def _deliver(self, events: Iterable[RoomEvent]) -> None:
+        for event in events:
+            size, fleeting = 0, False
+            if isinstance(event, DataReceived):
+                size, fleeting = len(event.data), event.kind == DataPacketKind.KIND_LOSSY
+            for stream in self._subscribers:
+                if isinstance(event, stream.accepts):
+                    stream.mailbox.put(event, size=size, fleeting=fleeting)
+
+    def _lag(self, count: int) -> None:
+        for stream in self._subscribers:
+            if issubclass(DataReceived, stream.accepts):
+                stream.mailbox.lag(count)
+
+    def _finish_stream(self, stream: EventStream[Any]) -> None:
+        if self.failure is not None:
+            stream.mailbox.fail(self.closed_error())
+        else:
+            stream.mailbox.finish()
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.set()
+
+    def _check_usable(self) -> None:
+        self.runtime.check_loop("a room")
+        self.check_open()
+
+    def closed_error(self) -> RoomClosedError:
+        error = RoomClosedError(self.reason)
+        error.__cause__ = self.failure
+        return error
