@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar, final
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, final
 
 import anyio.abc
 import anyio.lowlevel
 import trio
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from ._errors import EndOfStream, StreamClosedError
 from ._mailbox import Mailbox, StreamStatistics, WouldBlock
@@ -26,7 +26,9 @@ MAX_LOSSY = 64
 
 
 @final
-class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]):
+class EventStream(
+    trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]
+):
     """Events of a room, in their order, for one reader.
 
     Made by `Room.open_events`. It subscribes when its ``with`` block is entered and unsubscribes when that is left; the call
@@ -70,7 +72,10 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         return self
 
     def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -159,6 +164,8 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
 
     def _check_open(self) -> None:
         if self._state == "new":
-            raise StreamClosedError("an event stream subscribes when it is entered: use `with room.open_events(...) as events`")
+            raise StreamClosedError(
+                "an event stream subscribes when it is entered: use `with room.open_events(...) as events`"
+            )
         if self._state == "closed":
             raise StreamClosedError("this event stream was closed")

@@ -20,7 +20,12 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-from .._errors import InternalError, NativePanicError, NativeRefusalError, WrongLoopError
+from .._errors import (
+    InternalError,
+    NativePanicError,
+    NativeRefusalError,
+    WrongLoopError,
+)
 from . import _logs
 from ._abc import HANDLE_KEYED, LAGGED, OWNER_SHIFT, PANIC, READY, RouteLimits
 from ._calls import Call, CallGroup
@@ -29,10 +34,11 @@ from ._load import load_library
 from ._loop import current_loop, current_token
 from ._memory import address_of
 from ._requests import REQUESTS, OnCancel, Request
+from ._trace import open_trace
 from ._wire import owned_handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ._abc import Event, Inbox, NativeLibrary
     from ._loop import Loop
@@ -42,7 +48,9 @@ _logger = logging.getLogger("livekit_trio")
 BATCH: Final = 256
 """Events drained in one pass, so that a flood cannot starve tasks: some milliseconds of Python at most."""
 
-_READY_PANIC = re.compile(r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)")
+_READY_PANIC = re.compile(
+    r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)"
+)
 """The one panic event that concerns a single room (livekit-ffi 0.13.2, measured): nothing else is broken."""
 
 
@@ -75,11 +83,14 @@ class Runtime:
         self._last_id = 0
         self._inbox = self._open_inbox()
         self.estate = Estate(library, self._inbox)
+        self._trace = open_trace()
         self.pumping = True
         """Whether replies and events are still delivered; if not, nobody may wait for one."""
         self._stop_pump: Callable[[], None] | None = None
         if library.wakes_by == "descriptor":
-            self._stop_pump = loop.start_pump(self._inbox.fileno(), self._drain, self._on_pump_stopped)
+            self._stop_pump = loop.start_pump(
+                self._inbox.fileno(), self._drain, self._on_pump_stopped
+            )
         loop.on_death(self.estate.dispose)
 
     # ---- requests
@@ -106,7 +117,9 @@ class Runtime:
         """Send a request that is answered later; the reply finds the returned call, whenever it comes."""
         self._last_id += 1
         async_id = self._inbox.owner << OWNER_SHIFT | self._last_id
-        call = Call(self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end)
+        call = Call(
+            self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end
+        )
         self._calls[async_id] = call
         try:
             self._send(name, {**fields, "request_async_id": async_id})
@@ -163,6 +176,15 @@ class Runtime:
         if self._sinks.pop(key, None) is not None:
             self._inbox.unroute(key)
 
+    @property
+    def pending_calls(self) -> int:
+        """How many requests have been sent and not been answered."""
+        return len(self._calls)
+
+    def inbox_statistics(self) -> Mapping[str, int]:
+        """The inbox's counters, see `Inbox.statistics`."""
+        return self._inbox.statistics()
+
     # ---- the loop
 
     def call_soon(self, function: Callable[[], None], /) -> None:
@@ -197,7 +219,9 @@ class Runtime:
         if self._calls.pop(async_id, None) is not None:
             self._inbox.abandon(async_id)
 
-    def undo(self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /) -> None:
+    def undo(
+        self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /
+    ) -> None:
         if request.name == "connect":
             self._undo_connect(reply)
         taken = 0
@@ -233,6 +257,8 @@ class Runtime:
     def _drain(self) -> None:
         batch = self._inbox.take(BATCH)
         for event in batch:
+            if self._trace is not None:
+                self._trace.record(self._inbox.owner, event)
             self._dispatch(event)
         if len(batch) == BATCH and self.library.wakes_by == "call":
             self._poke()
@@ -249,7 +275,7 @@ class Runtime:
                 return
             try:
                 sink.deliver(kind, stamp_ns, payload)
-            except Exception as error:  # noqa: BLE001 - a bug of ours; it must not hurt other sinks, and its owner is told
+            except Exception as error:
                 _logger.exception("an event of kind %d could not be delivered", kind)
                 self._fail_sink(key, sink, error)
         elif kind == PANIC:
@@ -299,13 +325,18 @@ class Runtime:
         self.pumping = False
         if self._stop_pump is not None:
             self._stop_pump()
-        self.estate.dispose()
+        self._dispose()
 
     def _on_pump_stopped(self) -> None:
         # The loop has ended under our users: nobody can be told any more.
         self.pumping = False
         _registry.forget(self)
+        self._dispose()
+
+    def _dispose(self) -> None:
         self.estate.dispose()
+        if self._trace is not None:
+            self._trace.close()
 
 
 class _Registry:
@@ -313,7 +344,9 @@ class _Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = weakref.WeakKeyDictionary()
+        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def current(self) -> Runtime:
         token = current_token()
@@ -378,7 +411,9 @@ def _messages() -> Any:
 
 @functools.cache
 def _event_numbers() -> dict[str, int]:
-    return {field.name: field.number for field in _messages().FfiEvent.DESCRIPTOR.fields}
+    return {
+        field.name: field.number for field in _messages().FfiEvent.DESCRIPTOR.fields
+    }
 
 
 @functools.cache

@@ -83,14 +83,16 @@ async def open_room(
     session: RoomSession | None = None
     with hold_runtime() as runtime:
         try:
-            session = await _join(runtime, url, token, options or RoomOptions(), connect_timeout)
+            session = await _join(
+                runtime, url, token, options or RoomOptions(), connect_timeout
+            )
             async with anyio.create_task_group() as services:
                 services.start_soon(session.run_hold_back_timer)
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:
                     yield Room(session, url)
-                except BaseException as error:  # noqa: BLE001 - raised again below, around the nursery
+                except BaseException as error:
                     if _contains_cancellation(error):
                         raise
                     body_error = error
@@ -114,8 +116,12 @@ async def _leave(session: RoomSession, timeout: float) -> None:
             await session.closed.wait()
 
 
-async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float) -> RoomSession:
-    last_error = ConnectError(ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {timeout:g} s")
+async def _join(
+    runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float
+) -> RoomSession:
+    last_error = ConnectError(
+        ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {timeout:g} s"
+    )
     deadline = anyio.current_time() + timeout
     with anyio.move_on_at(deadline):
         for attempt in range(options.join_retries + 1):
@@ -130,15 +136,21 @@ async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, ti
     raise last_error
 
 
-async def _attempt(runtime: Runtime, url: str, token: str, options: RoomOptions, deadline: float) -> RoomSession:
+async def _attempt(
+    runtime: Runtime, url: str, token: str, options: RoomOptions, deadline: float
+) -> RoomSession:
     await anyio.lowlevel.checkpoint_if_cancelled()
     signal_timeout = max(0.1, min(SIGNAL_TIMEOUT, deadline - anyio.current_time()))
-    native_options = room_options(options, connect_timeout_ms=round(signal_timeout * 1000), join_retries=0)
+    native_options = room_options(
+        options, connect_timeout_ms=round(signal_timeout * 1000), join_retries=0
+    )
     fields = {"url": url, "token": token, "options": native_options}
     try:
         call = runtime.send("connect", fields)
     except NativeRefusalError as error:
-        raise ConnectError(ConnectErrorKind.OTHER, _public_url(url), error.text) from None
+        raise ConnectError(
+            ConnectErrorKind.OTHER, _public_url(url), error.text
+        ) from None
     try:
         reply = await call.wait()
     except BaseException:
@@ -176,12 +188,21 @@ def _public_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _check_arguments(url: str, token: str, connect_timeout: float, leave_timeout: float) -> None:
+def _check_arguments(
+    url: str, token: str, connect_timeout: float, leave_timeout: float
+) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
-        raise ValueError("url must be ws://, wss://, http:// or https:// and name a host")
+        raise ValueError(
+            "url must be ws://, wss://, http:// or https:// and name a host"
+        )
     if not token:
         raise ValueError("token must not be empty")
-    for name, value in (("connect_timeout", connect_timeout), ("leave_timeout", leave_timeout)):
+    for name, value in (
+        ("connect_timeout", connect_timeout),
+        ("leave_timeout", leave_timeout),
+    ):
         if not 0 < value < 1e6:
-            raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")
+            raise ValueError(
+                f"{name} must be a number of seconds above 0, not {value!r}"
+            )

@@ -11,15 +11,24 @@ from typing import Final
 
 from .._errors import ConnectError, ConnectErrorKind
 
-_STATUS: Final = re.compile(r"\b(?:error: |status(?: code)?:? ?)([1-5]\d\d)\b")
+_STATUS: Final = re.compile(r"\berror: ([1-5]\d\d)\b")
 
-_KINDS: Final = (
-    (ConnectErrorKind.DESCRIPTORS, re.compile(r"too many open files|os error 24\b", re.IGNORECASE)),
-    (ConnectErrorKind.NAME, re.compile(r"failed to lookup address|name or service not known|dns error|resolve", re.IGNORECASE)),
-    (ConnectErrorKind.TLS, re.compile(r"certificate|tls|handshake failure|invalid peer|ssl", re.IGNORECASE)),
-    (ConnectErrorKind.REFUSED, re.compile(r"connection refused|os error 111\b|os error 61\b|os error 10061\b", re.IGNORECASE)),
-    (ConnectErrorKind.MEDIA, re.compile(r"wait_pc_connection|pc connection|ice\b|dtls", re.IGNORECASE)),
-    (ConnectErrorKind.TIMEOUT, re.compile(r"timed? ?out|deadline", re.IGNORECASE)),
+_KINDS: Final = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (ConnectErrorKind.DESCRIPTORS, r"too many open files|\(os error 24\)"),
+        (ConnectErrorKind.NAME, r"failed to lookup address"),
+        (
+            ConnectErrorKind.TLS,
+            r"certificate|corrupt message of type|\btls\b|handshakefailure|protocolversion",
+        ),
+        (ConnectErrorKind.REFUSED, r"connection refused"),
+        (
+            ConnectErrorKind.MEDIA,
+            r"wait_pc_connection|peer ?connection|\bice\b|\bdtls\b",
+        ),
+        (ConnectErrorKind.TIMEOUT, r"timed out|timeout"),
+    )
 )
 
 _FINAL: Final = frozenset(

@@ -254,7 +254,10 @@ class Room:
         )
 
     async def wait_for(
-        self, type: type[T1], where: Callable[[T1], object] | None = None, include_existing: bool = False
+        self,
+        type: type[T1],
+        where: Callable[[T1], object] | None = None,
+        include_existing: bool = False,
     ) -> T1:
         """Wait for one event and return it.
 
@@ -269,7 +272,9 @@ class Room:
         Cancellation:
             Nothing is left behind; the event, if it came, is in the other streams as usual.
         """
-        with self.open_events(type, where=where, include_existing=include_existing) as events:
+        with self.open_events(
+            type, where=where, include_existing=include_existing
+        ) as events:
             async for event in events:
                 return event
         raise self._closed_error()
@@ -308,7 +313,8 @@ class Room:
             found[:] = [
                 participant
                 for participant in self.remote_participants.values()
-                if identity in (None, participant.identity) and kind in (None, participant.kind)
+                if identity in (None, participant.identity)
+                and kind in (None, participant.kind)
             ]
             return bool(found)
 
@@ -356,7 +362,9 @@ class Room:
             SimulateScenarioRequest (livekit-ffi room.proto).
         """
         reply = await self._session.call(
-            "simulate_scenario", room_handle=self._session.room_handle, scenario=int(scenario)
+            "simulate_scenario",
+            room_handle=self._session.room_handle,
+            scenario=int(scenario),
         )
         if reply.error:
             raise OperationError(reply.error)
@@ -371,7 +379,11 @@ class Room:
     def _existing(self, accepts: tuple[type[Any], ...]) -> tuple[RoomEvent, ...]:
         if self._session.phase is not Phase.JOINED:
             return ()
-        return tuple(event for event in self._session.state.snapshot_events() if isinstance(event, accepts))
+        return tuple(
+            event
+            for event in self._session.state.snapshot_events()
+            if isinstance(event, accepts)
+        )
 
     def _check_loop(self) -> None:
         self._session.runtime.check_loop("a room")

@@ -183,11 +183,15 @@ class RoomSession:
         if not self._ready_sent and self.phase is not Phase.CLOSED:
             self._ready_sent = True
             try:
-                self.runtime.request("ready_for_room_event", room_handle=self._room_handle)
+                self.runtime.request(
+                    "ready_for_room_event", room_handle=self._room_handle
+                )
             except NativeRefusalError as error:
                 self.fail(error)
 
-    def start_leaving(self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED) -> None:
+    def start_leaving(
+        self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED
+    ) -> None:
         """Send all that leaving needs; nothing that follows has to be waited for. Idempotent."""
         if self.phase is not Phase.JOINED:
             return
@@ -254,7 +258,10 @@ class RoomSession:
         for event in events:
             size, fleeting = 0, False
             if isinstance(event, DataReceived):
-                size, fleeting = len(event.data), event.kind == DataPacketKind.KIND_LOSSY
+                size, fleeting = (
+                    len(event.data),
+                    event.kind == DataPacketKind.KIND_LOSSY,
+                )
             for stream in self._subscribers:
                 if isinstance(event, stream.accepts):
                     stream.mailbox.put(event, size=size, fleeting=fleeting)

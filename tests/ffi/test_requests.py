@@ -1,0 +1,66 @@
+"""The request table against the descriptors: every request has a row, and what a row says of replies and fields is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from livekit_trio._ffi import _proto as proto
+from livekit_trio._ffi._requests import REQUESTS, OnCancel
+
+_FIELDS = {field.name: field for field in proto.FfiRequest.DESCRIPTOR.fields}
+_EVENTS = {field.name: field for field in proto.FfiEvent.DESCRIPTOR.fields}
+_RESPONSES = {field.name: field for field in proto.FfiResponse.DESCRIPTOR.fields}
+
+
+def test_every_request_has_a_row_and_no_row_is_left_over() -> None:
+    assert set(REQUESTS) == set(_FIELDS)
+    assert len(REQUESTS) == 90
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_waits_exactly_if_it_takes_an_async_id(name: str) -> None:
+    row = REQUESTS[name]
+    takes_id = "request_async_id" in _FIELDS[name].message_type.fields_by_name
+    assert bool(row.reply) == (takes_id or row.on_cancel is OnCancel.NEVER)
+    assert (row.on_cancel is OnCancel.AT_ONCE) == (not row.reply)
+
+
+@pytest.mark.parametrize("name", [name for name, row in REQUESTS.items() if row.reply])
+def test_a_reply_is_an_event_that_names_its_async_id(name: str) -> None:
+    callback = _EVENTS[REQUESTS[name].reply].message_type
+    assert callback.fields_by_name["async_id"].number == 1
+
+
+@pytest.mark.parametrize("name", [name for name, row in REQUESTS.items() if row.takes])
+def test_what_a_request_takes_over_is_a_field_of_it(name: str) -> None:
+    assert REQUESTS[name].takes in _FIELDS[name].message_type.fields_by_name
+
+
+def test_only_a_request_that_compensates_has_an_undo_and_connect_is_the_bridges() -> None:
+    undone = {name for name, row in REQUESTS.items() if row.undo is not None}
+    compensated = {name for name, row in REQUESTS.items() if row.on_cancel is OnCancel.COMPENSATE}
+    assert compensated == undone | {"connect"}
+
+
+def test_undoing_a_publish_unpublishes_and_undoing_a_failed_one_does_nothing() -> None:
+    undo = REQUESTS["publish_track"].undo
+    assert undo is not None
+    done = proto.PublishTrackCallback(async_id=1)
+    done.publication.handle.id = 7
+    done.publication.info.sid = "TR_x"
+    undoing = undo({"local_participant_handle": 5}, done)
+    assert undoing is not None
+    name, fields = undoing
+    assert proto.FfiRequest(**{name: fields}).unpublish_track.track_sid == "TR_x"
+    assert undo({"local_participant_handle": 5}, proto.PublishTrackCallback(async_id=1, error="no")) is None
+
+
+@pytest.mark.parametrize("kind", ["byte", "text"])
+def test_undoing_an_open_closes_the_writer_with_a_reason(kind: str) -> None:
+    undo = REQUESTS[f"{kind}_stream_open"].undo
+    assert undo is not None
+    reply = getattr(proto, f"{kind.title()}StreamOpenCallback")(async_id=1)
+    reply.writer.handle.id = 9
+    undoing = undo({}, reply)
+    assert undoing == (f"{kind}_stream_close", {"writer_handle": 9, "reason": "cancelled"})
+    assert REQUESTS[undoing[0]].takes == "writer_handle"
