@@ -1,0 +1,94 @@
+"""As much of protobuf's wire format as is needed to find keys and handles in a message without building it.
+
+For where a whole message would cost too much or protobuf is not imported: what is thrown away must still give up its handles.
+A message that does not parse raises ValueError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._handle_paths import EVENT_HANDLE_PATHS, RESPONSE_HANDLE_PATHS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def split(message: bytes) -> tuple[int, bytes]:
+    """(kind, payload) of an FfiEvent or FfiResponse: which field of its oneof is set, and that inner message, serialised."""
+    for number, value in fields(message):
+        if isinstance(value, bytes):
+            return number, value
+    raise ValueError("no message inside")
+
+
+def key(payload: bytes) -> int:
+    """Field 1 of an inner message, a native handle or an async id; 0 if it is not there, or no number."""
+    for number, value in fields(payload):
+        if number == 1 and isinstance(value, int):
+            return value
+    return 0
+
+
+def owned_handles(kind: int, payload: bytes) -> list[int]:
+    """The handles that whoever receives this event owns. *payload* is the inner message of *kind*."""
+    return _handles(payload, EVENT_HANDLE_PATHS.get(kind, ()))
+
+
+def owned_response_handles(response: bytes) -> list[int]:
+    """The handles that whoever receives this serialised FfiResponse owns."""
+    kind, payload = split(response)
+    return _handles(payload, RESPONSE_HANDLE_PATHS.get(kind, ()))
+
+
+def _handles(message: bytes, paths: Sequence[tuple[int, ...]]) -> list[int]:
+    if not paths:
+        return []
+    found: list[int] = []
+    for number, value in fields(message):
+        below = [path[1:] for path in paths if path[0] == number]
+        if isinstance(value, bytes):
+            found += _handles(value, below)
+        elif () in below:
+            found.append(value)
+    return found
+
+
+def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """(field number, value) of each field: an int for a varint, the bytes for everything else."""
+    position, end = 0, len(message)
+    while position < end:
+        tag, position = _varint(message, position)
+        wire_type = tag & 7
+        if wire_type == _VARINT:
+            number, position = _varint(message, position)
+            yield tag >> 3, number
+            continue
+        if wire_type == _BYTES:
+            length, position = _varint(message, position)
+        elif wire_type == _FIXED64:
+            length = 8
+        elif wire_type == _FIXED32:
+            length = 4
+        else:
+            raise ValueError(f"wire type {wire_type} at byte {position}")
+        if position + length > end:
+            raise ValueError(f"field {tag >> 3} ends after the message")
+        yield tag >> 3, message[position : position + length]
+        position += length
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    number = shift = 0
+    while shift < 64:
+        if position >= len(message):
+            raise ValueError("the message ends within a number")
+        byte = message[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number & 0xFFFF_FFFF_FFFF_FFFF, position
+        shift += 7
+    raise ValueError(f"a number longer than ten bytes at byte {position}")

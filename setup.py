@@ -1,0 +1,129 @@
+"""The build's two native parts: the pinned library, and the C bridge.
+
+Everything else is in pyproject.toml. The library must be there and right, or the build fails. The bridge may be missing where there is no C compiler:
+the ctypes fallback then takes its place and says so, at build time here and at run time. ``LIVEKIT_TRIO_RELEASE=1`` makes it a must.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Command, Extension, setup
+from setuptools.command.build import build
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, SetupError
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "native"))
+
+import library  # noqa: E402 - found through the line above
+
+RELEASE = os.environ.get("LIVEKIT_TRIO_RELEASE") == "1"
+LIMITED_API = not sysconfig.get_config_var("Py_GIL_DISABLED")  # free-threaded builds have none
+
+
+class BuildLibrary(Command):
+    """Put the pinned native library into `livekit_trio/_ffi/_native`: of the source tree if editable, else of the wheel."""
+
+    description = "copy the pinned native library out of the official wheel"
+    user_options: list[tuple[str, str, str]] = []
+
+    editable_mode = False
+    build_lib: str | None = None
+
+    def initialize_options(self) -> None:
+        self.outputs: list[str] = []
+
+    def finalize_options(self) -> None:
+        self.set_undefined_options("build_py", ("build_lib", "build_lib"))
+
+    def run(self) -> None:
+        top = ROOT if self.editable_mode else Path(self.build_lib or "")
+        try:
+            files = library.install(library.read_pin(), top / "livekit_trio" / "_ffi" / "_native")
+        except library.LibraryError as error:
+            raise SetupError(str(error)) from error
+        self.outputs = [] if self.editable_mode else [str(file) for file in files]
+
+    def get_outputs(self) -> list[str]:
+        return self.outputs
+
+    def get_output_mapping(self) -> dict[str, str]:
+        return {}
+
+    def get_source_files(self) -> list[str]:
+        return []
+
+
+class Build(build):
+    """The usual build, plus the library."""
+
+    sub_commands = [*build.sub_commands, ("build_library", None)]
+
+
+class BuildBridge(build_ext):
+    """The usual build of an extension, which finds `zig cc` where there is no other compiler and says what a failure means."""
+
+    def build_extensions(self) -> None:
+        if not os.environ.get("CC") and self.compiler.compiler_type == "unix" and not _exists(self.compiler.compiler_so):
+            zig = _zig()
+            if zig is not None:
+                self.compiler.set_executables(
+                    compiler=[*zig, "cc"], compiler_so=[*zig, "cc", "-fPIC"], linker_so=[*zig, "cc", "-shared"]
+                )
+        super().build_extensions()
+        for extension in self.extensions:
+            if not Path(self.get_ext_fullpath(extension.name)).exists():
+                self.warn(
+                    f"{extension.name} was not built (no working C compiler): the slower ctypes fallback will be used. "
+                    f"Install a C compiler, or ziglang, and build again."
+                )
+
+    def build_extension(self, ext: Extension) -> None:
+        # A bridge of an earlier build must not outlive a failed one.
+        Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
+        try:
+            super().build_extension(ext)
+        except OSError as error:  # a compiler that cannot be executed
+            raise BaseError(str(error)) from error
+
+
+def _exists(command: list[str]) -> bool:
+    return bool(command) and shutil.which(command[0]) is not None
+
+
+def _zig() -> list[str] | None:
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang"]
+    found = shutil.which("zig") or shutil.which("python-zig")
+    return [found] if found is not None else None
+
+
+def _bridge() -> list[Extension]:
+    sources = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native" / "bridge").glob("*.c"))
+    if not sources:
+        return []
+    return [
+        Extension(
+            "livekit_trio._ffi._bridge",
+            sources,
+            depends=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native" / "bridge").glob("*.h")),
+            py_limited_api=LIMITED_API,
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
+            extra_compile_args=shlex.split("-std=c11 -O2 -fvisibility=hidden") if sys.platform != "win32" else ["/std:c11"],
+            optional=not RELEASE,
+        )
+    ]
+
+
+setup(
+    ext_modules=_bridge(),
+    cmdclass={"build": Build, "build_ext": BuildBridge, "build_library": BuildLibrary},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if LIMITED_API else {},
+)
