@@ -281,3 +281,10 @@ class TokenError(LiveKitError, ValueError):
 
 class InternalError(LiveKitError):
     """A bug in livekit_trio; please report it with its cause."""
+
+
+def internal_error(cause: Exception) -> InternalError:
+    """Make an InternalError of what must not have been raised."""
+    error = InternalError(f"a bug in livekit_trio: {type(cause).__name__}: {cause}")
+    error.__cause__ = cause
+    return error

@@ -296,22 +296,21 @@ class Runtime:
 
     def _fail_sink(self, key: int, sink: Sink, cause: Exception) -> None:
         self.unroute(key)
-        error = InternalError("a native event could not be handled")
-        error.__cause__ = cause
-        sink.fail(error)
+        sink.fail(internal_error(cause))
 
     def _panic(self, text: str) -> None:
-        error = NativePanicError(_logs.redact(text))
+        message = _logs.redact(text)
         room = _READY_PANIC.search(text)
         if room is not None:
             sink = self._sinks.get(int(room[1]))
             if sink is not None:
-                sink.fail(error)
+                sink.fail(NativeError(message))
             return
-        _logger.critical("the native library panicked: %s", error)
+        _logger.critical("the native library panicked: %s", message)
+        error = NativePanicError(message)
         _poisoned[id(self.library)] = (self.library, error)
         for call in list(self._calls.values()):
-            call.fail(NativePanicError(error.message))
+            call.fail(NativePanicError(message))
         for sink in list(self._sinks.values()):
             sink.fail(error)
 

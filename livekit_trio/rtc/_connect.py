@@ -79,38 +79,39 @@ async def open_room(
         ConnectRequest, ReadyForRoomEventRequest, DisconnectRequest (livekit-ffi room.proto).
     """
     _check_arguments(url, token, connect_timeout, leave_timeout)
-    body_error: BaseException | None = None
-    session: RoomSession | None = None
     with hold_runtime() as runtime:
+        session = await _join(runtime, url, token, options or RoomOptions(), connect_timeout)
+        body_error: BaseException | None = None
         try:
-            session = await _join(
-                runtime, url, token, options or RoomOptions(), connect_timeout
-            )
             async with anyio.create_task_group() as services:
                 services.start_soon(session.run_hold_back_timer)
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:
-                    yield Room(session, url)
+                    yield Room(session)
                 except BaseException as error:
-                    if _contains_cancellation(error):
-                        raise
+                    # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error
-                finally:
-                    await _leave(session, leave_timeout)
-                    services.cancel_scope.cancel()
-        finally:
-            if session is not None:
                 session.start_leaving()
-                session.release()
-    if body_error is not None:
-        raise body_error
-    if isinstance(session.failure, InternalError):
-        raise session.failure
+                await _wait_closed(session, leave_timeout)
+                services.cancel_scope.cancel()
+        except anyio.get_cancelled_exc_class():
+            # Only on asyncio, where Task.cancel() and a second delivery of the outer scope's cancellation pass the shield.
+            if body_error is None or not _contains_cancellation(body_error):
+                raise
+        finally:
+            session.start_leaving()
+            session.release()
+        try:
+            if body_error is not None:
+                raise body_error
+            if isinstance(session.failure, InternalError):
+                raise session.failure
+        finally:
+            del body_error  # it refers to this frame
 
 
-async def _leave(session: RoomSession, timeout: float) -> None:
-    session.start_leaving()
+async def _wait_closed(session: RoomSession, timeout: float) -> None:
     if session.runtime.pumping:
         with anyio.move_on_after(timeout, shield=True):
             await session.closed.wait()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from typing_extensions import override
 
-from .._errors import OperationError, RoomClosedError
+from .._errors import OperationError
 from .._streams import EventStream
 from ._enums import ConnectionState, DisconnectReason
 from ._session import Phase
@@ -36,9 +36,8 @@ class Room:
     loop that opened it: a call from elsewhere raises `WrongLoopError`.
     """
 
-    def __init__(self, session: RoomSession, url: str) -> None:
+    def __init__(self, session: RoomSession) -> None:
         self._session = session
-        self._url = url
 
     # ---- state
 
@@ -277,7 +276,7 @@ class Room:
         ) as events:
             async for event in events:
                 return event
-        raise self._closed_error()
+        raise self._session.closed_error()
 
     async def wait_until(self, predicate: Callable[[], object]) -> None:
         """Return once *predicate* is true. It is asked now and again after what happens in the room, in this task.
@@ -387,6 +386,3 @@ class Room:
 
     def _check_loop(self) -> None:
         self._session.runtime.check_loop("a room")
-
-    def _closed_error(self) -> RoomClosedError:
-        return self._session.closed_error()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import anyio
 import anyio.lowlevel
 
-from .._errors import NativeRefusalError, RoomClosedError
+from .._errors import NativePanicError, NativeRefusalError, RoomClosedError, internal_error
 from .._ffi._abc import LAGGED
 from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet
@@ -153,7 +153,11 @@ class RoomSession:
                 await self._timer_wanted.wait()
             else:
                 await anyio.sleep_until(deadline)
-                self._publish(self.state.tick(self.runtime.time()))
+                try:
+                    self._publish(self.state.tick(self.runtime.time()))
+                except Exception as cause:  # noqa: BLE001 - a bug of ours; it ends the room, and open_room raises it
+                    self.fail(internal_error(cause))
+                    return
 
     # ---- Sink: what the pump brings
 
@@ -286,7 +290,10 @@ class RoomSession:
         self.runtime.check_loop("a room")
         self.check_open()
 
-    def closed_error(self) -> RoomClosedError:
+    def closed_error(self) -> RoomClosedError | NativePanicError:
+        """A new error that says why the room is of no use any more."""
+        if isinstance(self.failure, NativePanicError):
+            return NativePanicError(self.failure.message)
         error = RoomClosedError(self.reason)
         error.__cause__ = self.failure
         return error
