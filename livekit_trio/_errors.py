@@ -94,9 +94,7 @@ class UsedAfterForkError(NativeError):
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            "the native library was initialised in the parent process and cannot be used after fork()"
-        )
+        super().__init__("the native library was initialised in the parent process and cannot be used after fork()")
 
 
 class ConnectErrorKind(enum.Enum):
@@ -134,9 +132,7 @@ class ConnectError(LiveKitError):
         text: the native library's own words, with secrets redacted.
     """
 
-    def __init__(
-        self, kind: ConnectErrorKind, url: str, text: str, status: int | None = None
-    ) -> None:
+    def __init__(self, kind: ConnectErrorKind, url: str, text: str, status: int | None = None) -> None:
         super().__init__(kind, url, text, status)
         self.kind = kind
         self.url = url
@@ -145,14 +141,10 @@ class ConnectError(LiveKitError):
 
     def __str__(self) -> str:
         status = f" {self.status}" if self.status is not None else ""
-        return (
-            f"cannot join a room at {self.url} ({self.kind.value}{status}): {self.text}"
-        )
+        return f"cannot join a room at {self.url} ({self.kind.value}{status}): {self.text}"
 
 
-class RoomClosedError(
-    LiveKitError, trio.BrokenResourceError, anyio.BrokenResourceError
-):
+class RoomClosedError(LiveKitError, trio.BrokenResourceError, anyio.BrokenResourceError):
     """The room ended, or had ended, while something of it was in use.
 
     Attributes:
@@ -227,15 +219,11 @@ class StreamError(LiveKitError):
     """The root of what can go wrong with a stream."""
 
 
-class StreamClosedError(
-    StreamError, trio.ClosedResourceError, anyio.ClosedResourceError
-):
+class StreamClosedError(StreamError, trio.ClosedResourceError, anyio.ClosedResourceError):
     """This program closed the stream (or never entered it) and then used it."""
 
 
-class StreamLaggedError(
-    StreamError, trio.BrokenResourceError, anyio.BrokenResourceError
-):
+class StreamLaggedError(StreamError, trio.BrokenResourceError, anyio.BrokenResourceError):
     """The reader was too slow: the stream's bound was reached and what followed is lost.
 
     Everything buffered before was delivered first. Read faster, or open the stream with a larger capacity.

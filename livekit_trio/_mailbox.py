@@ -48,9 +48,7 @@ class Mailbox(Generic[T]):
     capacity: int
     max_bytes: int
     max_fleeting: int
-    _items: deque[tuple[T, int, bool]] = attrs.field(
-        factory=deque[tuple[T, int, bool]], init=False
-    )
+    _items: deque[tuple[T, int, bool]] = attrs.field(factory=deque[tuple[T, int, bool]], init=False)
     _bytes: int = attrs.field(default=0, init=False)
     _fleeting: int = attrs.field(default=0, init=False)
     _delivered: int = attrs.field(default=0, init=False)
@@ -135,9 +133,7 @@ class Mailbox(Generic[T]):
         raise WouldBlock
 
     def statistics(self) -> StreamStatistics:
-        return StreamStatistics(
-            self._delivered, self._dropped, len(self._items), self.capacity
-        )
+        return StreamStatistics(self._delivered, self._dropped, len(self._items), self.capacity)
 
     def _notify(self) -> None:
         if self._wake is not None:

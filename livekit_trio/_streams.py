@@ -26,9 +26,7 @@ MAX_LOSSY = 64
 
 
 @final
-class EventStream(
-    trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]
-):
+class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]):
     """Events of a room, in their order, for one reader.
 
     Made by `Room.open_events`. It subscribes when its ``with`` block is entered and unsubscribes when that is left; the call

@@ -152,9 +152,7 @@ async def test_a_cancelled_receive_leaves_the_item() -> None:
 
                 group.start_soon(put_and_cancel)
                 await stream.receive()
-                pytest.fail(
-                    "the scope was cancelled in the tick in which the item came"
-                )
+                pytest.fail("the scope was cancelled in the tick in which the item came")
         assert await stream.receive() == 7
 
 

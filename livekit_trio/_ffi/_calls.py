@@ -32,9 +32,7 @@ class CallKeeper(Protocol):
         """As `unregister`; the library drops what still comes."""
         ...
 
-    def undo(
-        self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /
-    ) -> None:
+    def undo(self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /) -> None:
         """Undo a reply that nobody took, and drop its handles."""
         ...
 

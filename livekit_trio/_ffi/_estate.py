@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import attrs
 
 from .._errors import NativeRefusalError, UsedAfterForkError
+from ._messages import encode_request
 
 if TYPE_CHECKING:
     from ._abc import Inbox, NativeLibrary
@@ -28,9 +29,7 @@ class Estate:
 
     library: NativeLibrary
     inbox: Inbox
-    rooms: dict[int, HandleSet] = attrs.field(
-        factory=lambda: dict[int, "HandleSet"](), init=False
-    )
+    rooms: dict[int, HandleSet] = attrs.field(factory=lambda: dict[int, "HandleSet"](), init=False)
     """Handle of a joined room → all handles of that room."""
     _pid: int = attrs.field(factory=os.getpid, init=False)
 
@@ -46,9 +45,7 @@ class Estate:
         self.inbox.close()
 
     def _send(self, name: str, **fields: Any) -> None:
-        from ._proto import FfiRequest
-
         try:
-            self.library.request(FfiRequest(**{name: fields}).SerializeToString())
+            self.library.request(encode_request(name, fields))
         except (NativeRefusalError, UsedAfterForkError):
             return  # the room is gone already: nothing is left to say to it

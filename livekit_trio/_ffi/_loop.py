@@ -38,9 +38,7 @@ class Loop(Protocol):
         """Run *function* in a later pass of the loop: after the running task has given way, whatever its task factory."""
         ...
 
-    def start_pump(
-        self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /
-    ) -> Callable[[], None]:
+    def start_pump(self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /) -> Callable[[], None]:
         """Call *drain* whenever *fd* is readable; *stopped* if the loop ends it on its own account.
 
         Returns what ends the pump; call it before *fd* is closed.
@@ -69,9 +67,7 @@ class TrioLoop:
     def call_soon(self, function: Callable[[], None], /) -> None:
         self._token.run_sync_soon(function)
 
-    def start_pump(
-        self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /
-    ) -> Callable[[], None]:
+    def start_pump(self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /) -> Callable[[], None]:
         running = True
 
         async def pump() -> None:
@@ -119,9 +115,7 @@ class AsyncioLoop:
     def call_soon(self, function: Callable[[], None], /) -> None:
         self.token.call_soon_threadsafe(function)
 
-    def start_pump(
-        self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /
-    ) -> Callable[[], None]:
+    def start_pump(self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /) -> Callable[[], None]:
         loop = self.token
         try:
             loop.add_reader(fd, drain)
@@ -140,9 +134,7 @@ class AsyncioLoop:
         weakref.finalize(self.token, function).atexit = False
 
 
-def _start_pump_thread(
-    loop: asyncio.AbstractEventLoop, fd: int, drain: Callable[[], None]
-) -> Callable[[], None]:
+def _start_pump_thread(loop: asyncio.AbstractEventLoop, fd: int, drain: Callable[[], None]) -> Callable[[], None]:
     stop_here, stop_there = socket.socketpair()
     drained = threading.Event()
 

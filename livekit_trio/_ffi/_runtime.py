@@ -9,7 +9,6 @@ pump goes on with the next event.
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import re
@@ -20,12 +19,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-from .._errors import (
-    InternalError,
-    NativePanicError,
-    NativeRefusalError,
-    WrongLoopError,
-)
+from .._errors import InternalError, NativeError, NativePanicError, NativeRefusalError, WrongLoopError, internal_error
 from . import _logs
 from ._abc import HANDLE_KEYED, LAGGED, OWNER_SHIFT, PANIC, READY, RouteLimits
 from ._calls import Call, CallGroup
@@ -33,6 +27,7 @@ from ._estate import Estate
 from ._load import load_library
 from ._loop import current_loop, current_token
 from ._memory import address_of
+from ._messages import decode_response, encode_request, event_class, event_number
 from ._requests import REQUESTS, OnCancel, Request
 from ._trace import open_trace
 from ._wire import owned_handles
@@ -48,9 +43,7 @@ _logger = logging.getLogger("livekit_trio")
 BATCH: Final = 256
 """Events drained in one pass, so that a flood cannot starve tasks: some milliseconds of Python at most."""
 
-_READY_PANIC = re.compile(
-    r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)"
-)
+_READY_PANIC = re.compile(r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)")
 """The one panic event that concerns a single room (livekit-ffi 0.13.2, measured): nothing else is broken."""
 
 
@@ -88,9 +81,7 @@ class Runtime:
         """Whether replies and events are still delivered; if not, nobody may wait for one."""
         self._stop_pump: Callable[[], None] | None = None
         if library.wakes_by == "descriptor":
-            self._stop_pump = loop.start_pump(
-                self._inbox.fileno(), self._drain, self._on_pump_stopped
-            )
+            self._stop_pump = loop.start_pump(self._inbox.fileno(), self._drain, self._on_pump_stopped)
         loop.on_death(self.estate.dispose)
 
     # ---- requests
@@ -102,8 +93,7 @@ class Runtime:
             NativeRefusalError: the library refused it.
             UsedAfterForkError: this is a forked child.
         """
-        response = _messages().FfiResponse.FromString(self._send(name, fields))
-        return getattr(response, response.WhichOneof("message"))
+        return decode_response(self._send(name, fields))
 
     def send(
         self,
@@ -117,9 +107,7 @@ class Runtime:
         """Send a request that is answered later; the reply finds the returned call, whenever it comes."""
         self._last_id += 1
         async_id = self._inbox.owner << OWNER_SHIFT | self._last_id
-        call = Call(
-            self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end
-        )
+        call = Call(self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end)
         self._calls[async_id] = call
         try:
             self._send(name, {**fields, "request_async_id": async_id})
@@ -157,10 +145,9 @@ class Runtime:
             # `data` is held by our caller's frame until the request has returned, and the library copies during the call.
             fields = {key: value for key, value in fields.items() if key != "data"}
             fields.update(data_ptr=address_of(data), data_len=len(data))
-        message = _messages().FfiRequest(**{name: fields})
-        getattr(message, name).SetInParent()
+        message = encode_request(name, fields)
         try:
-            return self.library.request(message.SerializeToString())
+            return self.library.request(message)
         except NativeRefusalError:
             raise NativeRefusalError(name, _logs.failure_text(self.library)) from None
 
@@ -207,10 +194,10 @@ class Runtime:
     # ---- what calls need (CallKeeper)
 
     def parse_reply(self, request: Request, payload: bytes, /) -> Any:
-        return _reply_class(request.reply).FromString(payload)
+        return event_class(request.reply).FromString(payload)
 
     def reply_handles(self, request: Request, payload: bytes, /) -> list[int]:
-        return owned_handles(_event_numbers()[request.reply], payload)
+        return owned_handles(event_number(request.reply), payload)
 
     def unregister(self, async_id: int, /) -> None:
         self._calls.pop(async_id, None)
@@ -219,9 +206,7 @@ class Runtime:
         if self._calls.pop(async_id, None) is not None:
             self._inbox.abandon(async_id)
 
-    def undo(
-        self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /
-    ) -> None:
+    def undo(self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /) -> None:
         if request.name == "connect":
             self._undo_connect(reply)
         taken = 0
@@ -230,7 +215,7 @@ class Runtime:
             name, undo_fields = undoing
             taken = undo_fields.get(REQUESTS[name].takes, 0)
             self.send(name, undo_fields).forsake()
-        self._drop_owned(_event_numbers()[request.reply], payload, keep=taken)
+        self._drop_owned(event_number(request.reply), payload, keep=taken)
 
     def _undo_connect(self, reply: Any) -> None:
         if reply.WhichOneof("message") == "result":
@@ -279,7 +264,7 @@ class Runtime:
                 _logger.exception("an event of kind %d could not be delivered", kind)
                 self._fail_sink(key, sink, error)
         elif kind == PANIC:
-            self._panic(_messages().Panic.FromString(payload).message)
+            self._panic(event_class("panic").FromString(payload).message)
         elif (call := self._calls.get(key)) is not None:
             call.complete(payload)
         else:
@@ -343,9 +328,7 @@ class _Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = weakref.WeakKeyDictionary()
 
     def current(self) -> Runtime:
         token = current_token()
@@ -399,23 +382,3 @@ def hold_runtime() -> Iterator[Runtime]:
 def runtimes() -> list[Runtime]:
     """Every runtime of the process that is alive."""
     return _registry.all()
-
-
-def _messages() -> Any:
-    # Not at import: protobuf is loaded by the first request.
-    from . import _proto
-
-    return _proto
-
-
-@functools.cache
-def _event_numbers() -> dict[str, int]:
-    return {
-        field.name: field.number for field in _messages().FfiEvent.DESCRIPTOR.fields
-    }
-
-
-@functools.cache
-def _reply_class(event: str) -> Any:
-    field = _messages().FfiEvent.DESCRIPTOR.fields_by_name[event]
-    return getattr(_messages(), field.message_type.name)

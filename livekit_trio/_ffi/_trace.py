@@ -53,14 +53,9 @@ class Trace:
         if which == "token_refreshed":
             event.token_refreshed.token = ""
             return event.SerializeToString()
-        if (
-            which == "data_packet_received"
-            and event.data_packet_received.WhichOneof("value") == "user"
-        ):
+        if which == "data_packet_received" and event.data_packet_received.WhichOneof("value") == "user":
             buffer = event.data_packet_received.user.data.data
-            line["data"] = base64.b64encode(
-                read_at(buffer.data_ptr, buffer.data_len)
-            ).decode("ascii")
+            line["data"] = base64.b64encode(read_at(buffer.data_ptr, buffer.data_len)).decode("ascii")
         return payload
 
 

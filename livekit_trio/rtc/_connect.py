@@ -117,12 +117,8 @@ async def _wait_closed(session: RoomSession, timeout: float) -> None:
             await session.closed.wait()
 
 
-async def _join(
-    runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float
-) -> RoomSession:
-    last_error = ConnectError(
-        ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {timeout:g} s"
-    )
+async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float) -> RoomSession:
+    last_error = ConnectError(ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {timeout:g} s")
     deadline = anyio.current_time() + timeout
     with anyio.move_on_at(deadline):
         for attempt in range(options.join_retries + 1):
@@ -137,21 +133,15 @@ async def _join(
     raise last_error
 
 
-async def _attempt(
-    runtime: Runtime, url: str, token: str, options: RoomOptions, deadline: float
-) -> RoomSession:
+async def _attempt(runtime: Runtime, url: str, token: str, options: RoomOptions, deadline: float) -> RoomSession:
     await anyio.lowlevel.checkpoint_if_cancelled()
     signal_timeout = max(0.1, min(SIGNAL_TIMEOUT, deadline - anyio.current_time()))
-    native_options = room_options(
-        options, connect_timeout_ms=round(signal_timeout * 1000), join_retries=0
-    )
+    native_options = room_options(options, connect_timeout_ms=round(signal_timeout * 1000), join_retries=0)
     fields = {"url": url, "token": token, "options": native_options}
     try:
         call = runtime.send("connect", fields)
     except NativeRefusalError as error:
-        raise ConnectError(
-            ConnectErrorKind.OTHER, _public_url(url), error.text
-        ) from None
+        raise ConnectError(ConnectErrorKind.OTHER, _public_url(url), error.text) from None
     try:
         reply = await call.wait()
     except BaseException:
@@ -189,14 +179,10 @@ def _public_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def _check_arguments(
-    url: str, token: str, connect_timeout: float, leave_timeout: float
-) -> None:
+def _check_arguments(url: str, token: str, connect_timeout: float, leave_timeout: float) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
-        raise ValueError(
-            "url must be ws://, wss://, http:// or https:// and name a host"
-        )
+        raise ValueError("url must be ws://, wss://, http:// or https:// and name a host")
     if not token:
         raise ValueError("token must not be empty")
     for name, value in (
@@ -204,6 +190,4 @@ def _check_arguments(
         ("leave_timeout", leave_timeout),
     ):
         if not 0 < value < 1e6:
-            raise ValueError(
-                f"{name} must be a number of seconds above 0, not {value!r}"
-            )
+            raise ValueError(f"{name} must be a number of seconds above 0, not {value!r}")

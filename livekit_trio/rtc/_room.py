@@ -271,9 +271,7 @@ class Room:
         Cancellation:
             Nothing is left behind; the event, if it came, is in the other streams as usual.
         """
-        with self.open_events(
-            type, where=where, include_existing=include_existing
-        ) as events:
+        with self.open_events(type, where=where, include_existing=include_existing) as events:
             async for event in events:
                 return event
         raise self._session.closed_error()
@@ -312,8 +310,7 @@ class Room:
             found[:] = [
                 participant
                 for participant in self.remote_participants.values()
-                if identity in (None, participant.identity)
-                and kind in (None, participant.kind)
+                if identity in (None, participant.identity) and kind in (None, participant.kind)
             ]
             return bool(found)
 
@@ -378,11 +375,7 @@ class Room:
     def _existing(self, accepts: tuple[type[Any], ...]) -> tuple[RoomEvent, ...]:
         if self._session.phase is not Phase.JOINED:
             return ()
-        return tuple(
-            event
-            for event in self._session.state.snapshot_events()
-            if isinstance(event, accepts)
-        )
+        return tuple(event for event in self._session.state.snapshot_events() if isinstance(event, accepts))
 
     def _check_loop(self) -> None:
         self._session.runtime.check_loop("a room")

@@ -187,15 +187,11 @@ class RoomSession:
         if not self._ready_sent and self.phase is not Phase.CLOSED:
             self._ready_sent = True
             try:
-                self.runtime.request(
-                    "ready_for_room_event", room_handle=self._room_handle
-                )
+                self.runtime.request("ready_for_room_event", room_handle=self._room_handle)
             except NativeRefusalError as error:
                 self.fail(error)
 
-    def start_leaving(
-        self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED
-    ) -> None:
+    def start_leaving(self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED) -> None:
         """Send all that leaving needs; nothing that follows has to be waited for. Idempotent."""
         if self.phase is not Phase.JOINED:
             return
