@@ -1,0 +1,102 @@
+"""The realtime half: join a room, see what happens in it, send and receive.
+
+Importing it loads neither the native library nor protobuf nor numpy.
+"""
+
+from ._data_track import RemoteDataTrack as RemoteDataTrack
+from ._enums import (
+    AudioTrackFeature as AudioTrackFeature,
+    ConnectionQuality as ConnectionQuality,
+    ConnectionState as ConnectionState,
+    ContinualGatheringPolicy as ContinualGatheringPolicy,
+    DataPacketKind as DataPacketKind,
+    DisconnectReason as DisconnectReason,
+    EncryptionState as EncryptionState,
+    EncryptionType as EncryptionType,
+    FrameMetadataFeature as FrameMetadataFeature,
+    IceTransportType as IceTransportType,
+    KeyDerivationFunction as KeyDerivationFunction,
+    ParticipantKind as ParticipantKind,
+    ParticipantKindDetail as ParticipantKindDetail,
+    ParticipantState as ParticipantState,
+    SimulateScenarioKind as SimulateScenarioKind,
+    StreamState as StreamState,
+    TrackKind as TrackKind,
+    TrackSource as TrackSource,
+    VideoQuality as VideoQuality,
+)
+from ._events import (
+    ActiveSpeakersChanged as ActiveSpeakersChanged,
+    ChatMessageReceived as ChatMessageReceived,
+    ConnectionQualityChanged as ConnectionQualityChanged,
+    ConnectionStateChanged as ConnectionStateChanged,
+    DataChannelLowThresholdChanged as DataChannelLowThresholdChanged,
+    DataReceived as DataReceived,
+    DataTrackPublished as DataTrackPublished,
+    DataTrackUnpublished as DataTrackUnpublished,
+    Disconnected as Disconnected,
+    E2eeStateChanged as E2eeStateChanged,
+    LocalTrackPublished as LocalTrackPublished,
+    LocalTrackRepublished as LocalTrackRepublished,
+    LocalTrackSubscribed as LocalTrackSubscribed,
+    LocalTrackUnpublished as LocalTrackUnpublished,
+    Moved as Moved,
+    ParticipantActive as ParticipantActive,
+    ParticipantAttributesChanged as ParticipantAttributesChanged,
+    ParticipantConnected as ParticipantConnected,
+    ParticipantDisconnected as ParticipantDisconnected,
+    ParticipantEncryptionStatusChanged as ParticipantEncryptionStatusChanged,
+    ParticipantMetadataChanged as ParticipantMetadataChanged,
+    ParticipantNameChanged as ParticipantNameChanged,
+    ParticipantPermissionsChanged as ParticipantPermissionsChanged,
+    Reconnected as Reconnected,
+    Reconnecting as Reconnecting,
+    RecordingStatusChanged as RecordingStatusChanged,
+    RoomEvent as RoomEvent,
+    RoomMetadataChanged as RoomMetadataChanged,
+    RoomUpdated as RoomUpdated,
+    SipDtmfReceived as SipDtmfReceived,
+    TokenRefreshed as TokenRefreshed,
+    TrackMuted as TrackMuted,
+    TrackPublished as TrackPublished,
+    TrackSubscribed as TrackSubscribed,
+    TrackSubscriptionFailed as TrackSubscriptionFailed,
+    TrackUnmuted as TrackUnmuted,
+    TrackUnpublished as TrackUnpublished,
+    TrackUnsubscribed as TrackUnsubscribed,
+    TranscriptionReceived as TranscriptionReceived,
+)
+from ._local_participant import LocalParticipant as LocalParticipant
+from ._options import (
+    DataStreamOptions as DataStreamOptions,
+    E2EEOptions as E2EEOptions,
+    IceServer as IceServer,
+    KeyProviderOptions as KeyProviderOptions,
+    ParticipantTrackPermission as ParticipantTrackPermission,
+    RoomOptions as RoomOptions,
+    RtcConfiguration as RtcConfiguration,
+)
+from ._participant import Participant as Participant, RemoteParticipant as RemoteParticipant
+from ._publication import (
+    LocalTrackPublication as LocalTrackPublication,
+    RemoteTrackPublication as RemoteTrackPublication,
+    TrackPublication as TrackPublication,
+)
+from ._track import (
+    AudioTrack as AudioTrack,
+    LocalAudioTrack as LocalAudioTrack,
+    LocalTrack as LocalTrack,
+    LocalVideoTrack as LocalVideoTrack,
+    RemoteAudioTrack as RemoteAudioTrack,
+    RemoteTrack as RemoteTrack,
+    RemoteVideoTrack as RemoteVideoTrack,
+    Track as Track,
+    VideoTrack as VideoTrack,
+)
+from ._values import (
+    ChatMessage as ChatMessage,
+    ParticipantPermission as ParticipantPermission,
+    ServerSender as ServerSender,
+    TranscriptionSegment as TranscriptionSegment,
+    UnknownSender as UnknownSender,
+)

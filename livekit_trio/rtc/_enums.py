@@ -1,0 +1,233 @@
+"""The numbers of the protocol, under the names that LiveKit users know.
+
+A server or library that is newer than this package may send numbers that are not listed here. Such a number becomes a member
+called ``UNKNOWN_<n>`` and never raises; compare enums with ``==``, since two of these are equal but not identical.
+
+Source: the enums of livekit-ffi 0.13.2; `tests/rtc/test_enums.py` compares them with the generated messages.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from typing_extensions import Self, override
+
+
+class OpenEnum(enum.IntEnum):
+    """An IntEnum that accepts numbers of the future."""
+
+    @classmethod
+    @override
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int):
+            return None
+        member = int.__new__(cls, value)
+        member._name_ = f"UNKNOWN_{value}"
+        member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this package knows what the number means."""
+        return self._name_ in type(self).__members__
+
+
+class ConnectionState(OpenEnum):
+    """How the room is connected to the server."""
+
+    CONN_DISCONNECTED = 0
+    CONN_CONNECTED = 1
+    CONN_RECONNECTING = 2
+
+
+class ConnectionQuality(OpenEnum):
+    """How good the server thinks a participant's connection is."""
+
+    QUALITY_UNKNOWN = -1
+    """Nothing was reported yet."""
+    QUALITY_POOR = 0
+    QUALITY_GOOD = 1
+    QUALITY_EXCELLENT = 2
+    QUALITY_LOST = 3
+
+
+class ContinualGatheringPolicy(OpenEnum):
+    """Whether ICE candidates are gathered once or as networks come and go."""
+
+    GATHER_ONCE = 0
+    GATHER_CONTINUALLY = 1
+
+
+class DataPacketKind(OpenEnum):
+    """How a data packet travels."""
+
+    KIND_LOSSY = 0
+    KIND_RELIABLE = 1
+
+
+class DisconnectReason(OpenEnum):
+    """Why a participant or the whole room was disconnected."""
+
+    UNKNOWN_REASON = 0
+    CLIENT_INITIATED = 1
+    """The participant left by itself."""
+    DUPLICATE_IDENTITY = 2
+    """Another participant joined with the same identity."""
+    SERVER_SHUTDOWN = 3
+    PARTICIPANT_REMOVED = 4
+    """The server API removed it."""
+    ROOM_DELETED = 5
+    STATE_MISMATCH = 6
+    """It tried to resume a session that the server does not know."""
+    JOIN_FAILURE = 7
+    MIGRATION = 8
+    SIGNAL_CLOSE = 9
+    ROOM_CLOSED = 10
+    USER_UNAVAILABLE = 11
+    """SIP: the callee did not answer in time."""
+    USER_REJECTED = 12
+    """SIP: the callee is busy or rejected the call."""
+    SIP_TRUNK_FAILURE = 13
+    CONNECTION_TIMEOUT = 14
+    MEDIA_FAILURE = 15
+    AGENT_ERROR = 16
+
+
+class EncryptionState(OpenEnum):
+    """How the end-to-end encryption of one track is doing."""
+
+    NEW = 0
+    OK = 1
+    ENCRYPTION_FAILED = 2
+    DECRYPTION_FAILED = 3
+    MISSING_KEY = 4
+    KEY_RATCHETED = 5
+    INTERNAL_ERROR = 6
+
+
+class EncryptionType(OpenEnum):
+    """How media is encrypted end to end."""
+
+    NONE = 0
+    GCM = 1
+    CUSTOM = 2
+
+
+class KeyDerivationFunction(OpenEnum):
+    """How an encryption key is made of a passphrase."""
+
+    PBKDF2 = 0
+    HKDF = 1
+
+
+class IceTransportType(OpenEnum):
+    """Which ICE candidates may be used."""
+
+    TRANSPORT_RELAY = 0
+    """Only TURN relays."""
+    TRANSPORT_NOHOST = 1
+    """Everything but the machine's own addresses."""
+    TRANSPORT_ALL = 2
+
+
+class ParticipantKind(OpenEnum):
+    """What a participant is; the server decides, and it never changes."""
+
+    PARTICIPANT_KIND_STANDARD = 0
+    PARTICIPANT_KIND_INGRESS = 1
+    PARTICIPANT_KIND_EGRESS = 2
+    PARTICIPANT_KIND_SIP = 3
+    PARTICIPANT_KIND_AGENT = 4
+    PARTICIPANT_KIND_CONNECTOR = 5
+    PARTICIPANT_KIND_BRIDGE = 6
+
+
+class ParticipantKindDetail(OpenEnum):
+    """What a participant's kind leaves open."""
+
+    PARTICIPANT_KIND_DETAIL_CLOUD_AGENT = 0
+    PARTICIPANT_KIND_DETAIL_FORWARDED = 1
+    PARTICIPANT_KIND_DETAIL_CONNECTOR_WHATSAPP = 2
+    PARTICIPANT_KIND_DETAIL_CONNECTOR_TWILIO = 3
+    PARTICIPANT_KIND_DETAIL_BRIDGE_RTSP = 4
+    PARTICIPANT_KIND_DETAIL_SIMULATION = 5
+
+
+class ParticipantState(OpenEnum):
+    """How far a participant has come in joining."""
+
+    PARTICIPANT_STATE_JOINING = 0
+    """Its signal connection is up."""
+    PARTICIPANT_STATE_JOINED = 1
+    """The server has answered it."""
+    PARTICIPANT_STATE_ACTIVE = 2
+    """Its media connection is up: it can receive tracks and data."""
+    PARTICIPANT_STATE_DISCONNECTED = 3
+
+
+class SimulateScenarioKind(OpenEnum):
+    """What `Room.simulate_scenario` can let happen."""
+
+    SIMULATE_SIGNAL_RECONNECT = 0
+    SIMULATE_SPEAKER = 1
+    SIMULATE_NODE_FAILURE = 2
+    SIMULATE_SERVER_LEAVE = 3
+    SIMULATE_MIGRATION = 4
+    SIMULATE_FORCE_TCP = 5
+    SIMULATE_FORCE_TLS = 6
+    SIMULATE_FULL_RECONNECT = 7
+    SIMULATE_DISCONNECT_SIGNAL_ON_RESUME = 8
+
+
+class StreamState(OpenEnum):
+    """Whether a track's media flows."""
+
+    STATE_UNKNOWN = 0
+    STATE_ACTIVE = 1
+    STATE_PAUSED = 2
+
+
+class TrackKind(OpenEnum):
+    """Audio or video."""
+
+    KIND_UNKNOWN = 0
+    KIND_AUDIO = 1
+    KIND_VIDEO = 2
+
+
+class TrackSource(OpenEnum):
+    """What a track shows or plays."""
+
+    SOURCE_UNKNOWN = 0
+    SOURCE_CAMERA = 1
+    SOURCE_MICROPHONE = 2
+    SOURCE_SCREENSHARE = 3
+    SOURCE_SCREENSHARE_AUDIO = 4
+
+
+class AudioTrackFeature(OpenEnum):
+    """What a publisher says about its audio track."""
+
+    TF_STEREO = 0
+    TF_NO_DTX = 1
+    TF_AUTO_GAIN_CONTROL = 2
+    TF_ECHO_CANCELLATION = 3
+    TF_NOISE_SUPPRESSION = 4
+    TF_ENHANCED_NOISE_CANCELLATION = 5
+    TF_PRECONNECT_BUFFER = 6
+
+
+class FrameMetadataFeature(OpenEnum):
+    """What travels with each frame of a video track."""
+
+    FMF_USER_TIMESTAMP = 0
+    FMF_FRAME_ID = 1
+    FMF_USER_DATA = 2
+
+
+class VideoQuality(OpenEnum):
+    """A layer of a simulcasted video track."""
+
+    VIDEO_QUALITY_LOW = 0
+    VIDEO_QUALITY_MEDIUM = 1
+    VIDEO_QUALITY_HIGH = 2

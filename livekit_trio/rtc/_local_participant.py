@@ -1,0 +1,238 @@
+"""LocalParticipant: what this program is and does in the room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+import anyio
+import anyio.lowlevel
+import attrs
+from typing_extensions import override
+
+from .._errors import PublishDataError, UpdateError
+from ._convert import track_permission
+from ._guard import make
+from ._participant import Participant, ParticipantFacts
+from ._publication import LocalPublicationFacts, LocalTrackPublication
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import Buffer
+
+    from ._options import ParticipantTrackPermission
+
+UPDATE_TIMEOUT: Final = 5.5
+"""Seconds for the whole of an update: the native library waits 5 s for the server's answer, and the change comes about then."""
+
+MAX_PACKET_SIZE: Final = 64_000
+"""Bytes of an encoded data packet; payload, topic, identities and encryption together. The native library refuses larger ones."""
+
+
+@attrs.define(eq=False)
+class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
+    updating: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+    """One update at a time: natively each also sends the other values as they are then, and would take another one back."""
+    view: LocalParticipant = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = make(LocalParticipant, self)
+
+
+@final
+class LocalParticipant(Participant[LocalTrackPublication]):
+    """This program as a participant of the room."""
+
+    __slots__ = ("_local",)
+
+    def __init__(self, facts: LocalFacts) -> None:
+        super().__init__(facts)
+        self._local = facts
+
+    @property
+    @override
+    def is_local(self) -> bool:
+        return True
+
+    async def set_metadata(self, metadata: str) -> None:
+        """Replace our metadata; everybody gets `ParticipantMetadataChanged`. Returns once the change is in effect.
+
+        Args:
+            metadata: anything; the server bounds its size (some 500 kB by default). It cannot be emptied again: the server
+                ignores an empty one.
+
+        Raises:
+            UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The change may take place or not.
+
+        Source:
+            SetLocalMetadataRequest (livekit-ffi room.proto), whose errors are raised here.
+        """
+        self._check_text("metadata", metadata)
+        await self._replace("set_metadata", "metadata", metadata, lambda: self.metadata == metadata)
+
+    async def set_name(self, name: str) -> None:
+        """Replace our name; everybody gets `ParticipantNameChanged`. Returns once the change is in effect.
+
+        Args:
+            name: not empty, which the server ignores, and of at most 256 bytes by the server's default.
+
+        Raises:
+            UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The change may take place or not.
+
+        Source:
+            SetLocalNameRequest (livekit-ffi room.proto), whose errors are raised here.
+        """
+        self._check_text("name", name)
+        await self._replace("set_name", "name", name, lambda: self.name == name)
+
+    async def set_attributes(self, attributes: Mapping[str, str]) -> None:
+        """Set some of our attributes; everybody gets `ParticipantAttributesChanged`. Returns once the change is in effect.
+
+        Args:
+            attributes: those to set; an empty value removes the key. Others stay as they are.
+
+        Raises:
+            TypeError: a key or value is no string.
+            UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it; its default
+                bound is 64 000 bytes for all keys and values together.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The change may take place or not.
+
+        Source:
+            SetLocalAttributesRequest (livekit-ffi room.proto), whose errors are raised here.
+        """
+        for key, value in attributes.items():
+            self._check_text("attribute keys", key)
+            self._check_text("attributes", value)
+        wanted = dict(attributes)
+        entries = [{"key": key, "value": value} for key, value in wanted.items()]
+        await self._update("set_attributes", {"attributes": entries}, lambda: self._has(wanted))
+
+    async def clear_attributes(self) -> None:
+        """Remove all our attributes. Everything else is as for `set_attributes`."""
+        await self.set_attributes(dict.fromkeys(self.attributes, ""))
+
+    def set_track_subscription_permissions(
+        self,
+        *,
+        allow_all_participants: bool,
+        participant_permissions: Sequence[ParticipantTrackPermission] = (),
+    ) -> None:
+        """Say who may subscribe to our tracks. It is sent and not answered.
+
+        Media that is not allowed any more stops at once; a subscriber keeps ``subscribed`` and hears of nothing until it is
+        allowed again, and then gets `TrackUnsubscribed` and `TrackSubscribed` (measured with livekit-server 1.13.5).
+
+        Args:
+            allow_all_participants: everybody, to everything; then the rest does not matter.
+            participant_permissions: who else, and to what. Whoever is not listed may subscribe to nothing.
+
+        Raises:
+            RoomClosedError: the room has ended.
+
+        Source:
+            SetTrackSubscriptionPermissionsRequest (livekit-ffi track.proto).
+        """
+        self._local.link.request(
+            "set_track_subscription_permissions",
+            local_participant_handle=self._local.handle,
+            all_participants_allowed=allow_all_participants,
+            permissions=[track_permission(permission) for permission in participant_permissions],
+        )
+
+    async def publish_data(
+        self,
+        payload: Buffer | str,
+        *,
+        reliable: bool = True,
+        destination_identities: Sequence[str] = (),
+        topic: str = "",
+    ) -> None:
+        """Send one packet; others get `DataReceived`. Returns once it has been handed to the transport.
+
+        Args:
+            payload: the data; a string is sent as UTF-8. Together with topic and identities at most 64 000 bytes.
+            reliable: in order and again if lost; else at most once.
+            destination_identities: who gets it; empty: everybody. An identity that is not there is ignored.
+            topic: what it is about.
+
+        Raises:
+            TypeError: *payload* is neither text nor bytes-like, or *destination_identities* is one string.
+            PublishDataError: too large, or no permission to publish data.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The packet may be sent or not.
+
+        Backpressure:
+            Waits while the transport has much to send; a lossy packet is queued without limit.
+
+        Source:
+            PublishDataRequest (livekit-ffi room.proto).
+        """
+        if isinstance(destination_identities, str):
+            raise TypeError("destination_identities must be a sequence of identities, not one string")
+        data = _as_bytes(payload)
+        if len(data) > MAX_PACKET_SIZE:
+            raise PublishDataError(f"the payload has {len(data)} bytes; a packet can have {MAX_PACKET_SIZE} in all")
+        permissions = self.permissions
+        if permissions is not None and not permissions.can_publish_data:
+            raise PublishDataError("no permission to publish data")
+        reply = await self._local.link.call(
+            "publish_data",
+            local_participant_handle=self._local.handle,
+            data=data,  # the runtime passes its address and keeps it alive until the reply
+            reliable=reliable,
+            destination_identities=list(destination_identities),
+            topic=topic,
+        )
+        if reply.error:
+            raise PublishDataError(reply.error)
+
+    async def _replace(self, operation: str, field: str, value: str, in_effect: Callable[[], bool]) -> None:
+        if not value and not in_effect():
+            raise UpdateError(operation, "the server ignores an empty value: it cannot be cleared")
+        await self._update(operation, {field: value}, in_effect)
+
+    async def _update(self, operation: str, fields: dict[str, Any], in_effect: Callable[[], bool]) -> None:
+        facts = self._local
+        permissions = self.permissions
+        if permissions is not None and not permissions.can_update_metadata:
+            raise UpdateError(operation, "no permission to update our own metadata")
+        async with facts.updating:
+            await anyio.lowlevel.checkpoint()
+            if in_effect():
+                return
+            with anyio.move_on_after(UPDATE_TIMEOUT):
+                native_name = operation.replace("set_", "set_local_")
+                reply = await facts.link.call(native_name, local_participant_handle=facts.handle, **fields)
+                if reply.error:
+                    raise UpdateError(operation, reply.error)
+                await facts.link.wait_until(in_effect)
+                return
+        raise UpdateError(operation, "the server did not take it over")
+
+    def _has(self, wanted: Mapping[str, str]) -> bool:
+        attributes = self.attributes
+        return all(attributes.get(key, "") == value for key, value in wanted.items())
+
+    def _check_text(self, what: str, value: object) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"{what} must be strings, not {type(value).__name__}")
+
+
+def _as_bytes(payload: Buffer | str) -> bytes:
+    if isinstance(payload, str):
+        return payload.encode()
+    # Through a memoryview, since bytes(5) would be five zeros.
+    return payload if isinstance(payload, bytes) else memoryview(payload).tobytes()

@@ -1,0 +1,347 @@
+"""Publications: that somebody offers a track, whether anybody subscribes to it or not."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, final
+
+import anyio
+import anyio.lowlevel
+import attrs
+from typing_extensions import override
+
+from .._errors import NativeRefusalError, OperationError, RoomClosedError, SubscribeError
+from ._enums import EncryptionType, TrackKind, VideoQuality
+from ._guard import MadeByTheRoom, make
+
+if TYPE_CHECKING:
+    from ._enums import AudioTrackFeature, FrameMetadataFeature, TrackSource
+    from ._link import RoomLink
+    from ._track import LocalTrack, RemoteTrack, Track
+    from ._values import PublicationInfo
+
+UNPUBLISHED: Final = "the track was unpublished"
+
+
+@attrs.define(eq=False)
+class PublicationFacts:
+    """What is known of one publication; only the reducer changes it."""
+
+    handle: int
+    info: PublicationInfo
+    unpublished: int = attrs.field(default=0, init=False)
+    """How often it was unpublished: a full reconnect unpublishes it and brings it back."""
+    gone: bool = attrs.field(default=False, init=False)
+
+
+@attrs.define(eq=False)
+class LocalPublicationFacts(PublicationFacts):
+    link: RoomLink
+    track: LocalTrack
+    announced: bool = attrs.field(default=False, init=False)
+    subscribed: bool = attrs.field(default=False, init=False)
+    view: LocalTrackPublication = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = make(LocalTrackPublication, self)
+
+
+@attrs.define(eq=False)
+class RemotePublicationFacts(PublicationFacts):
+    link: RoomLink
+    wanted: bool
+    """Whether it is to be subscribed to, whoever waits for that or not."""
+    waiting: int = attrs.field(default=0, init=False)
+    """How many tasks are in `subscribe`."""
+    track: RemoteTrack | None = attrs.field(default=None, init=False)
+    enabled: bool = attrs.field(default=True, init=False)
+    failures: int = attrs.field(default=0, init=False)
+    failure: str = attrs.field(default="", init=False)
+    view: RemoteTrackPublication = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.view = make(RemoteTrackPublication, self)
+
+
+class TrackPublication(metaclass=MadeByTheRoom):
+    """What a participant says about one track that it has published. Stays readable when that ends."""
+
+    __slots__ = ("__weakref__", "_facts")
+
+    def __init__(self, facts: PublicationFacts) -> None:
+        self._facts = facts
+
+    @property
+    def track(self) -> Track | None:
+        """The track itself, if there is one here."""
+        raise NotImplementedError
+
+    @property
+    def sid(self) -> str:
+        """The server's name for it; republishing, as a full reconnect does, changes it."""
+        return self._facts.info.sid
+
+    @property
+    def name(self) -> str:
+        """The track's name, given by its publisher; may be empty."""
+        return self._facts.info.name
+
+    @property
+    def kind(self) -> TrackKind:
+        """Audio or video."""
+        return self._facts.info.kind
+
+    @property
+    def source(self) -> TrackSource:
+        """Camera, microphone, screen …"""
+        return self._facts.info.source
+
+    @property
+    def simulcasted(self) -> bool:
+        """Whether the video is sent in several layers."""
+        return self._facts.info.simulcasted
+
+    @property
+    def width(self) -> int:
+        """Of the largest layer, in pixels; 0 for audio."""
+        return self._facts.info.width
+
+    @property
+    def height(self) -> int:
+        """Of the largest layer, in pixels; 0 for audio."""
+        return self._facts.info.height
+
+    @property
+    def mime_type(self) -> str:
+        """The codec, such as ``video/VP8``."""
+        return self._facts.info.mime_type
+
+    @property
+    def muted(self) -> bool:
+        """Whether the publisher, or the server in its name, has muted it."""
+        return self._facts.info.muted
+
+    @property
+    def encryption_type(self) -> EncryptionType:
+        """Whether and how its media is encrypted end to end."""
+        return self._facts.info.encryption_type
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its media is encrypted end to end."""
+        return self.encryption_type != EncryptionType.NONE
+
+    @property
+    def audio_features(self) -> tuple[AudioTrackFeature, ...]:
+        """What the publisher says about its audio."""
+        return self._facts.info.audio_features
+
+    @property
+    def frame_metadata_features(self) -> tuple[FrameMetadataFeature, ...]:
+        """What travels with each frame of its video."""
+        return self._facts.info.frame_metadata_features
+
+    @override
+    def __repr__(self) -> str:
+        return (
+            f"rtc.{type(self).__name__}(sid={self.sid}, name={self.name}, kind={self.kind.name}, source={self.source.name})"
+        )
+
+
+@final
+class LocalTrackPublication(TrackPublication):
+    """A track that we have published."""
+
+    __slots__ = ("_local",)
+
+    def __init__(self, facts: LocalPublicationFacts) -> None:
+        super().__init__(facts)
+        self._local = facts
+
+    @property
+    @override
+    def track(self) -> LocalTrack:
+        """The track."""
+        return self._local.track
+
+    async def wait_for_subscription(self) -> None:
+        """Return once somebody has subscribed to it; at once if that has happened before.
+
+        Raises:
+            OperationError: it was unpublished before anybody subscribed.
+            RoomClosedError: the room ended before.
+        """
+        facts = self._local
+        await facts.link.wait_until(lambda: facts.subscribed or facts.gone)
+        if not facts.subscribed:
+            raise OperationError(f"{self.sid}: {UNPUBLISHED} before anybody subscribed")
+
+
+@final
+class RemoteTrackPublication(TrackPublication):
+    """A track that another participant has published."""
+
+    __slots__ = ("_remote",)
+
+    def __init__(self, facts: RemotePublicationFacts) -> None:
+        super().__init__(facts)
+        self._remote = facts
+
+    @property
+    @override
+    def track(self) -> RemoteTrack | None:
+        """The track while we are subscribed to it, else None. Each subscription brings another one."""
+        return self._remote.track
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether we get its media."""
+        return self._remote.track is not None
+
+    @property
+    def is_desired(self) -> bool:
+        """Whether we have asked for its media, by `set_subscribed`, `subscribe` or `RoomOptions.auto_subscribe`."""
+        return self._remote.wanted or self._remote.waiting > 0
+
+    @property
+    def is_enabled(self) -> bool:
+        """False after ``set_enabled(False)``; each new subscription makes it True again."""
+        return self._remote.enabled
+
+    def set_subscribed(self, subscribed: bool) -> None:
+        """Ask for this track's media, or for no more of it. `TrackSubscribed` and `TrackUnsubscribed` tell what came of it.
+
+        Raises:
+            SubscribeError: the track is not published any more.
+            RoomClosedError: the room has ended.
+
+        Source:
+            SetSubscribedRequest (livekit-ffi room.proto).
+        """
+        self._ask_for_media(subscribed)
+        self._remote.wanted = subscribed
+
+    async def subscribe(self) -> RemoteTrack:
+        """Ask for this track's media and wait for it.
+
+        Returns:
+            The track; at once if we are subscribed already.
+
+        Raises:
+            SubscribeError: the media did not come (the native library waits 5 s for it), or the track was unpublished meanwhile.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            Takes the wish back, as failing does, unless the track was wanted before or another task waits for it.
+        """
+        await anyio.lowlevel.checkpoint()
+        facts = self._remote
+        if facts.track is not None:
+            facts.wanted = True
+            return facts.track
+        self._ask_for_media(True)
+        facts.waiting += 1
+        try:
+            track = await self._wait_for_track()
+            facts.wanted = True
+        finally:
+            facts.waiting -= 1
+            if not (facts.wanted or facts.waiting):
+                self._take_wish_back()
+        return track
+
+    async def _wait_for_track(self) -> RemoteTrack:
+        facts = self._remote
+        unpublished, failures = facts.unpublished, facts.failures
+        await facts.link.wait_until(
+            lambda: facts.track is not None or facts.unpublished != unpublished or facts.failures != failures
+        )
+        if facts.unpublished != unpublished:
+            raise SubscribeError(self.sid, UNPUBLISHED)
+        if facts.track is None:
+            raise SubscribeError(self.sid, facts.failure)
+        return facts.track
+
+    def _ask_for_media(self, subscribed: bool) -> None:
+        self._check_published()
+        self._remote.link.request("set_subscribed", subscribe=subscribed, publication_handle=self._remote.handle)
+
+    def _take_wish_back(self) -> None:
+        # What has ended meanwhile has no wishes left, and an error is on its way to the caller already.
+        with contextlib.suppress(SubscribeError, RoomClosedError, NativeRefusalError):
+            self._ask_for_media(False)
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let the server stop, or go on, sending this track's media while we stay subscribed.
+
+        Raises:
+            SubscribeError: we are not subscribed to it; the native library would ignore the request.
+            RoomClosedError: the room has ended.
+
+        Source:
+            EnableRemoteTrackPublicationRequest (livekit-ffi track_publication.proto).
+        """
+        facts = self._remote
+        self._check_subscribed()
+        facts.link.request("enable_remote_track_publication", track_publication_handle=facts.handle, enabled=enabled)
+        facts.enabled = enabled
+
+    def set_video_quality(self, quality: VideoQuality) -> None:
+        """Ask for a layer of a simulcasted video; the server may send a lower one.
+
+        Raises:
+            ValueError: it is no video, not simulcasted, or *quality* is none.
+            SubscribeError: the track is not published any more.
+            RoomClosedError: the room has ended.
+
+        Source:
+            SetRemoteTrackPublicationQualityRequest (livekit-ffi track_publication.proto).
+        """
+        self._check_video("set_video_quality")
+        if not self.simulcasted:
+            raise ValueError(f"set_video_quality needs a simulcasted publication, {self.sid} is none")
+        if not VideoQuality(quality).is_known:
+            raise ValueError(f"{quality!r} is no video quality")
+        self._check_published()
+        self._remote.link.request(
+            "set_remote_track_publication_quality", track_publication_handle=self._remote.handle, quality=int(quality)
+        )
+
+    def set_video_dimensions(self, width: int, height: int) -> None:
+        """Say how large the video is shown, so that the server sends no larger layer than needed.
+
+        Args:
+            width: in pixels, at least 1.
+            height: in pixels, at least 1.
+
+        Raises:
+            ValueError: it is no video, or a dimension is out of range.
+            SubscribeError: we are not subscribed to it; the native library would ignore the request.
+            RoomClosedError: the room has ended.
+
+        Source:
+            UpdateRemoteTrackPublicationDimensionRequest (livekit-ffi track_publication.proto).
+        """
+        self._check_video("set_video_dimensions")
+        if not (0 < width < 1 << 16 and 0 < height < 1 << 16):
+            raise ValueError(f"video dimensions must be from 1 to 65535 pixels, not {width} × {height}")
+        self._check_subscribed()
+        self._remote.link.request(
+            "update_remote_track_publication_dimension",
+            track_publication_handle=self._remote.handle,
+            width=width,
+            height=height,
+        )
+
+    def _check_published(self) -> None:
+        if self._remote.gone:
+            raise SubscribeError(self.sid, UNPUBLISHED)
+
+    def _check_subscribed(self) -> None:
+        self._check_published()
+        if self._remote.track is None:
+            raise SubscribeError(self.sid, "not subscribed to this track")
+
+    def _check_video(self, operation: str) -> None:
+        if self.kind != TrackKind.KIND_VIDEO:
+            raise ValueError(f"{operation} is for video, {self.sid} is {self.kind.name}")
