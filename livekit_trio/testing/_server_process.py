@@ -1,0 +1,123 @@
+"""The server as a child process.
+
+It is a plain `subprocess.Popen`: on asyncio a `Task.cancel()` pierces every shield, so killing and reaping must be possible
+without awaiting anything. Its output goes to a file, so that nobody has to read a pipe.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final, final
+
+import anyio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLL_INTERVAL: Final = 0.01
+STOP_TIMEOUT: Final = 1.0
+"""A server ends within 20 ms of its second SIGTERM (measured); what hangs is killed.
+
+It never ends if they come in its first 100 ms, in which it takes note of signals and does not act on them.
+"""
+
+
+@final
+class ServerProcess:
+    """A livekit-server child: the handle for doing bad things to it. POSIX signals; Windows can only `kill`.
+
+    Attributes:
+        log_path: the file that has everything the server printed, over all its restarts.
+    """
+
+    def __init__(self, command: tuple[str, ...], log_path: Path) -> None:
+        self._command = command
+        self.log_path = log_path
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __repr__(self) -> str:
+        state = "not started" if self._process is None else f"pid {self._process.pid}, returncode {self.returncode}"
+        return f"<ServerProcess {state}>"
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs, then its exit status, or the negative number of the signal that killed it."""
+        return self._child.poll()
+
+    def start(self) -> None:
+        """Start it; of an earlier life nothing may be left (see `stop`)."""
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                (*_die_with_parent(), *self._command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A group of its own: Ctrl-C at the terminal is for us, who end the server in our own order.
+                process_group=0 if os.name == "posix" else None,
+            )
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL): it says goodbye to nobody."""
+        self._child.kill()
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM). It waits until every participant has left; asked twice it ends at once."""
+        self._child.terminate()
+
+    def suspend(self) -> None:
+        """Stop it in its tracks (SIGSTOP): connections stay open and nothing is answered until `resume`."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `suspend` (SIGCONT)."""
+        self._child.send_signal(signal.SIGCONT)
+
+    async def wait(self) -> int:
+        """Wait until it has ended, by whoever's hand, and return its `returncode`."""
+        while (returncode := self.returncode) is None:
+            await anyio.sleep(POLL_INTERVAL)
+        return returncode
+
+    async def stop(self) -> None:
+        """End it and wait until it is gone. Cancelled it is killed and gone all the same. Idempotent."""
+        if self._process is None:
+            return
+        try:
+            if os.name == "posix":
+                self.resume()
+            with anyio.move_on_after(STOP_TIMEOUT, shield=True):
+                while self.returncode is None:
+                    self.terminate()  # the first only drains; two that are pending at once count as one
+                    await anyio.sleep(POLL_INTERVAL)
+        finally:
+            self._process.kill()
+            self._process.wait()  # blocks for the moment that the kernel needs
+
+    @property
+    def _child(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the server has not been started")
+        return self._process
+
+
+@functools.cache
+def _die_with_parent() -> tuple[str, ...]:
+    """A prefix for the command with which the kernel kills it when the thread that starts it is no more.
+
+    That covers a parent that was itself killed, on Linux with util-linux' setpriv; elsewhere there is no such thing.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    if setpriv is None:
+        return ()
+    prefix = (setpriv, "--pdeathsig", "SIGKILL")
+    works = subprocess.run((*prefix, "true"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return prefix if works.returncode == 0 else ()
