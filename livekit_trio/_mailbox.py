@@ -104,9 +104,9 @@ class Mailbox(Generic[T]):
         """
         while not self._items and self._end is None:
             self.check_idle()
-            self._wake = anyio.Event()
+            wake = self._wake = anyio.Event()
             try:
-                await self._wake.wait()
+                await wake.wait()
             finally:
                 self._wake = None
 
