@@ -1,0 +1,106 @@
+"""The native library through ctypes: the last resort where no bridge could be built or loaded.
+
+It gives the same results as the bridge, but not the same timing: its callbacks enter Python, so a native media thread waits
+for the GIL (2 ms on average while Python is busy, 15 ms at worst, as measured; the bridge 1 us). Nor can such callbacks be
+made safe where Python is not: a thread that calls back while the interpreter ends never returns, and in a forked child the
+lock that a callback held stays taken. `silence` and `disown` do what can be done from Python.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from typing import TYPE_CHECKING, Any, Final, final
+
+from .._errors import NativeRefusalError, UsedAfterForkError
+from ._py_router import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Buffer
+
+    from ._abc import NativeBuffer
+    from ._py_inbox import PyInbox
+
+_CALLBACK: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t)
+_REQUEST: Final = ctypes.CFUNCTYPE(
+    ctypes.c_uint64,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_size_t),
+)
+_DROP: Final = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_uint64)
+_INITIALIZE: Final = ctypes.CFUNCTYPE(None, _CALLBACK, ctypes.c_bool, ctypes.c_char_p, ctypes.c_char_p)
+
+_immortal: Final[list[object]] = []
+"""What native threads call: it must outlive everything else."""
+
+
+@final
+class CtypesLibrary:
+    """See `_abc.NativeLibrary`.
+
+    Args:
+        path: the loaded file, for `path` only.
+        initialize, request, drop: the addresses of its entry points.
+        sdk, version: what the library tells the server about us.
+    """
+
+    def __init__(self, path: str, initialize: int, request: int, drop: int, sdk: str, version: str) -> None:
+        self.name: Final = "ctypes"
+        self.path: Final = path
+        self.wakes_by: Final = "descriptor"
+        self._request = _REQUEST(request)
+        self._drop = _DROP(drop)
+        self._disowned = False
+        self._router = Router(self.request, self.drop)
+        callback = _CALLBACK(self._called_back)
+        _immortal.append(callback)
+        # Log capture is always on: without it the library prints failed requests, tokens and keys to stderr by itself.
+        _INITIALIZE(initialize)(callback, True, sdk.encode(), version.encode())
+
+    def request(self, message: Buffer, /) -> bytes:
+        if self._disowned:
+            raise UsedAfterForkError
+        data = bytes(message)
+        response, length = ctypes.c_void_p(), ctypes.c_size_t()
+        handle = self._request(data, len(data), ctypes.byref(response), ctypes.byref(length))
+        if not handle:
+            raise NativeRefusalError
+        try:
+            return ctypes.string_at(response.value or 0, length.value)
+        finally:
+            self._drop(handle)
+
+    def drop(self, handle: int, /) -> bool:
+        return not self._disowned and self._drop(handle)
+
+    def buffer(self, handle: int, address: int, length: int, /) -> NativeBuffer:
+        memory: Any = (ctypes.c_ubyte * length).from_address(address)
+        # Every view keeps the array alive. Not at exit: memory must not vanish under a view that is still there.
+        weakref.finalize(memory, self.drop, handle).atexit = False
+        return memoryview(memory).cast("B").toreadonly()
+
+    def open_inbox(self, read_fd: int, write_fd: int, poke: Callable[[], None] | None = None, /) -> PyInbox:
+        return self._router.open_inbox(read_fd, write_fd, poke)
+
+    def set_log_level(self, level: int, /) -> None:
+        self._router.set_log_level(level)
+
+    def take_logs(self) -> list[bytes]:
+        return self._router.take_logs()
+
+    def statistics(self) -> Mapping[str, int]:
+        return self._router.statistics()
+
+    def silence(self) -> None:
+        self._router.silence()
+
+    def disown(self) -> None:
+        self._disowned = True
+        self._router.disown()
+
+    def _called_back(self, data: int, length: int) -> None:
+        self._router.receive(ctypes.string_at(data, length))
