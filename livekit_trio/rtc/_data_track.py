@@ -34,8 +34,6 @@ class DataTrackFacts:
 class RemoteDataTrack(metaclass=MadeByTheRoom):
     """A stream of small frames that another participant publishes. Stays readable when that ends."""
 
-    __slots__ = ("__weakref__", "_facts")
-
     def __init__(self, facts: DataTrackFacts) -> None:
         self._facts = facts
 

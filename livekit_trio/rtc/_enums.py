@@ -9,8 +9,9 @@ Source: the enums of livekit-ffi 0.13.2; `tests/rtc/test_enums.py` compares them
 from __future__ import annotations
 
 import enum
+from typing import Self
 
-from typing_extensions import Self, override
+from typing_extensions import override
 
 
 class OpenEnum(enum.IntEnum):

@@ -90,7 +90,7 @@ class RoomMetadataChanged:
 
 @attrs.frozen(kw_only=True)
 class RoomUpdated:
-    """Something that the server says about the room changed: its counts, time-outs, recording …"""
+    """Something that the server says about the room changed: its counts, its time-outs, whether it is recorded."""
 
 
 @attrs.frozen(kw_only=True)

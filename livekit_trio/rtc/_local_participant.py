@@ -43,8 +43,6 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
 class LocalParticipant(Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
-    __slots__ = ("_local",)
-
     def __init__(self, facts: LocalFacts) -> None:
         super().__init__(facts)
         self._local = facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, final
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._link import RoomLink
     from ._values import ParticipantInfo, ParticipantPermission
 
-PublicationT = TypeVar("PublicationT", bound=TrackPublication, covariant=True, default=TrackPublication)
+PublicationT_co = TypeVar("PublicationT_co", bound=TrackPublication, covariant=True, default=TrackPublication)
 PublicationFactsT = TypeVar("PublicationFactsT", bound=PublicationFacts)
 
 
@@ -64,10 +64,8 @@ class RemoteFacts(ParticipantFacts[RemotePublicationFacts]):
         self.view = make(RemoteParticipant, self)
 
 
-class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
+class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
     """Somebody in the room, ourselves included. Stays readable, in its last state, after it has left."""
-
-    __slots__ = ("__weakref__", "_facts")
 
     def __init__(self, facts: ParticipantFacts[Any]) -> None:
         self._facts = facts
@@ -78,7 +76,7 @@ class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
         raise NotImplementedError
 
     @property
-    def track_publications(self) -> Mapping[str, PublicationT]:
+    def track_publications(self) -> Mapping[str, PublicationT_co]:
         """All it has published, subscribed or not, by SID: a snapshot, replaced when one comes or goes."""
         return self._facts.views
 
@@ -109,7 +107,7 @@ class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
 
     @property
     def kind(self) -> ParticipantKind:
-        """Whether it is a person's program, an agent, a telephone …"""
+        """Whether it is a person's program, an agent, a telephone or something else."""
         return self._facts.info.kind
 
     @property
@@ -133,12 +131,12 @@ class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
         return self._facts.active
 
     @property
-    def joined_at(self) -> datetime.datetime | None:
+    def joined_at(self) -> dt.datetime | None:
         """When it joined, in UTC; None if the server does not say."""
         milliseconds = self._facts.info.joined_at_ms
         if not milliseconds:
             return None
-        return datetime.datetime.fromtimestamp(milliseconds / 1000, tz=datetime.UTC)
+        return dt.datetime.fromtimestamp(milliseconds / 1000, tz=dt.UTC)
 
     @property
     def permissions(self) -> ParticipantPermission | None:
@@ -186,15 +184,15 @@ class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
         """Whether it has published a screen that is not muted."""
         return self._is_enabled(TrackSource.SOURCE_SCREENSHARE)
 
-    def get_track_publication(self, source: TrackSource) -> PublicationT | None:
+    def get_track_publication(self, source: TrackSource) -> PublicationT_co | None:
         """Return the first publication of *source*, if there is one."""
         return next((found for found in self.track_publications.values() if found.source == source), None)
 
-    def get_track_publication_by_name(self, name: str) -> PublicationT | None:
+    def get_track_publication_by_name(self, name: str) -> PublicationT_co | None:
         """Return the first publication of that name, if there is one."""
         return next((found for found in self.track_publications.values() if found.name == name), None)
 
-    def get_track_publication_by_sid(self, sid: str) -> PublicationT | None:
+    def get_track_publication_by_sid(self, sid: str) -> PublicationT_co | None:
         """Return the publication of that SID, if there is one."""
         return self.track_publications.get(sid)
 
@@ -224,8 +222,6 @@ class Participant(Generic[PublicationT], metaclass=MadeByTheRoom):
 @final
 class RemoteParticipant(Participant[RemoteTrackPublication]):
     """Somebody else in the room. Keeps being the same object while its identity is in the room, through reconnects."""
-
-    __slots__ = ("_remote",)
 
     def __init__(self, facts: RemoteFacts) -> None:
         super().__init__(facts)

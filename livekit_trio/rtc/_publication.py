@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final, final
 
-import anyio
 import anyio.lowlevel
 import attrs
 from typing_extensions import override
@@ -66,8 +65,6 @@ class RemotePublicationFacts(PublicationFacts):
 class TrackPublication(metaclass=MadeByTheRoom):
     """What a participant says about one track that it has published. Stays readable when that ends."""
 
-    __slots__ = ("__weakref__", "_facts")
-
     def __init__(self, facts: PublicationFacts) -> None:
         self._facts = facts
 
@@ -93,7 +90,7 @@ class TrackPublication(metaclass=MadeByTheRoom):
 
     @property
     def source(self) -> TrackSource:
-        """Camera, microphone, screen …"""
+        """Whether it is a camera, a microphone, a screen."""
         return self._facts.info.source
 
     @property
@@ -143,16 +140,12 @@ class TrackPublication(metaclass=MadeByTheRoom):
 
     @override
     def __repr__(self) -> str:
-        return (
-            f"rtc.{type(self).__name__}(sid={self.sid}, name={self.name}, kind={self.kind.name}, source={self.source.name})"
-        )
+        return f"rtc.{type(self).__name__}(sid={self.sid}, name={self.name}, kind={self.kind.name}, source={self.source.name})"
 
 
 @final
 class LocalTrackPublication(TrackPublication):
     """A track that we have published."""
-
-    __slots__ = ("_local",)
 
     def __init__(self, facts: LocalPublicationFacts) -> None:
         super().__init__(facts)
@@ -180,8 +173,6 @@ class LocalTrackPublication(TrackPublication):
 @final
 class RemoteTrackPublication(TrackPublication):
     """A track that another participant has published."""
-
-    __slots__ = ("_remote",)
 
     def __init__(self, facts: RemotePublicationFacts) -> None:
         super().__init__(facts)

@@ -57,8 +57,6 @@ class TrackFacts:
 class Track(metaclass=MadeByTheRoom):
     """An audio or video track, ours or another participant's."""
 
-    __slots__ = ("__weakref__", "_facts")
-
     def __init__(self, facts: TrackFacts) -> None:
         self._facts = facts
 
@@ -98,8 +96,6 @@ class Track(metaclass=MadeByTheRoom):
 
 
 class _RemoteTrack(Track):
-    __slots__ = ("_link",)
-
     def __init__(self, facts: TrackFacts, link: RoomLink) -> None:
         super().__init__(facts)
         self._link = link
@@ -109,28 +105,20 @@ class _RemoteTrack(Track):
 class RemoteAudioTrack(_RemoteTrack):
     """Another participant's audio, for the length of one subscription."""
 
-    __slots__ = ()
-
 
 @final
 class RemoteVideoTrack(_RemoteTrack):
     """Another participant's video, for the length of one subscription."""
-
-    __slots__ = ()
 
 
 @final
 class LocalAudioTrack(Track):
     """Audio that this program sends."""
 
-    __slots__ = ()
-
 
 @final
 class LocalVideoTrack(Track):
     """Video that this program sends."""
-
-    __slots__ = ()
 
 
 RemoteTrack: TypeAlias = RemoteAudioTrack | RemoteVideoTrack
@@ -141,4 +129,4 @@ VideoTrack: TypeAlias = LocalVideoTrack | RemoteVideoTrack
 
 def facts_of(track: Track) -> TrackFacts:
     """The record behind a view, for the modules of this package."""
-    return track._facts  # pyright: ignore[reportPrivateUsage]
+    return track._facts  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -49,7 +49,10 @@ class ParticipantPermission:
 
 @attrs.frozen
 class ServerSender:
-    """The sender of what the server API has sent: no participant."""
+    """The server API, no participant.
+
+    The native library names nobody either when a participant's packet overtakes the news of its joining.
+    """
 
 
 @attrs.frozen

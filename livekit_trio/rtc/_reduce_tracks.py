@@ -1,0 +1,245 @@
+"""Native events about publications and tracks, others' and our own, and about data tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .._errors import NativeRefusalError, RoomClosedError
+from . import _convert
+from ._data_track import DataTrackFacts
+from ._enums import StreamState, TrackKind
+from ._events import (
+    DataTrackPublished,
+    LocalTrackPublished,
+    LocalTrackRepublished,
+    LocalTrackSubscribed,
+    LocalTrackUnpublished,
+    TrackPublished,
+    TrackSubscribed,
+    TrackSubscriptionFailed,
+)
+from ._guard import make
+from ._model import refresh_publications
+from ._track import RemoteAudioTrack, RemoteVideoTrack, TrackFacts, facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ._convert import native
+    from ._events import RoomEvent
+    from ._model import Handler, Model
+    from ._publication import LocalPublicationFacts, RemotePublicationFacts
+
+TRACK_CLASSES: Final = {TrackKind.KIND_AUDIO: RemoteAudioTrack, TrackKind.KIND_VIDEO: RemoteVideoTrack}
+
+
+# ---- others' tracks
+
+
+def track_published(model: Model, message: native.TrackPublished) -> Iterator[RoomEvent]:
+    remote = model.find_remote(message.participant_identity)
+    if remote is None:
+        model.discard(message, "dropped")
+        return
+    known = remote.publications.get(message.publication.info.sid)
+    if known is not None:
+        model.count("duplicate")
+        model.link.drop(known.handle)
+        known.handle = message.publication.handle.id
+        info = _convert.publication_info(message.publication.info)
+        yield from model.set_muted(remote, known, info.muted)
+        known.info = info
+        return
+    publication = model.add_publication(remote, message.publication)
+    if publication.wanted != model.auto_subscribe:
+        _repeat_wish(model, publication)
+    yield TrackPublished(publication=publication.view, participant=remote.view)
+
+
+def _repeat_wish(model: Model, publication: RemotePublicationFacts) -> None:
+    """Say again what the program wants of a track that a reconnect brought back; natively it begins anew."""
+    try:
+        model.link.request("set_subscribed", subscribe=publication.wanted, publication_handle=publication.handle)
+    except (NativeRefusalError, RoomClosedError):
+        model.count("wish not repeated")
+
+
+def track_unpublished(model: Model, message: native.TrackUnpublished) -> Iterator[RoomEvent]:
+    found = model.find_publication(message.participant_identity, message.publication_sid)
+    if found is not None:
+        yield from model.end_publication(*found)
+
+
+def track_subscribed(model: Model, message: native.TrackSubscribed) -> Iterator[RoomEvent]:
+    owned = message.track
+    found = model.find_publication(message.participant_identity, owned.info.sid)
+    cls = TRACK_CLASSES.get(TrackKind(owned.info.kind))
+    if found is None or cls is None:
+        model.discard(message, "dropped")
+        return
+    remote, publication = found
+    yield from model.end_subscription(remote, publication)
+    facts = TrackFacts(
+        handle=owned.handle.id,
+        sid=owned.info.sid,
+        name=owned.info.name,
+        kind=TrackKind(owned.info.kind),
+        muted=publication.info.muted,
+        stream_state=StreamState(owned.info.stream_state),
+    )
+    track = make(cls, facts, model.link)
+    publication.track = track
+    publication.enabled = True
+    yield TrackSubscribed(track=track, publication=publication.view, participant=remote.view)
+
+
+def track_unsubscribed(model: Model, message: native.TrackUnsubscribed) -> Iterator[RoomEvent]:
+    found = model.find_publication(message.participant_identity, message.track_sid)
+    if found is None:
+        return
+    if found[1].track is None:
+        model.count("duplicate")
+    yield from model.end_subscription(*found)
+
+
+def track_subscription_failed(model: Model, message: native.TrackSubscriptionFailed) -> Iterator[RoomEvent]:
+    remote = model.find_remote(message.participant_identity)
+    if remote is None:
+        return
+    publication = remote.publications.get(message.track_sid)
+    if publication is not None:
+        publication.failures += 1
+        publication.failure = message.error
+    yield TrackSubscriptionFailed(participant=remote.view, track_sid=message.track_sid, error=message.error)
+
+
+def track_muted(model: Model, message: native.TrackMuted) -> Iterator[RoomEvent]:
+    return _set_muted(model, message.participant_identity, message.track_sid, True)
+
+
+def track_unmuted(model: Model, message: native.TrackUnmuted) -> Iterator[RoomEvent]:
+    return _set_muted(model, message.participant_identity, message.track_sid, False)
+
+
+def _set_muted(model: Model, identity: str, sid: str, muted: bool) -> Iterator[RoomEvent]:
+    participant = model.find(identity)
+    if participant is None:
+        return
+    publication = participant.publications.get(sid)
+    if publication is None:
+        model.count("unknown publication")
+        return
+    if publication.info.muted == muted:
+        model.count("duplicate")  # a mute by the server comes twice
+    yield from model.set_muted(participant, publication, muted)
+
+
+# ---- data tracks
+
+
+def data_track_published(model: Model, message: native.DataTrackPublished) -> Iterator[RoomEvent]:
+    owned = message.track
+    known = model.data_tracks.get(owned.info.sid)
+    if known is not None:
+        model.count("duplicate")
+        model.link.drop(known.handle)
+        known.handle = owned.handle.id
+        return
+    identity = owned.publisher_identity
+    track = DataTrackFacts(owned.handle.id, owned.info.sid, owned.info.name, identity, owned.info.uses_e2ee, model.link)
+    model.data_tracks[track.sid] = track
+    model.refresh_data_tracks(identity)
+    yield DataTrackPublished(track=track.view)
+
+
+def data_track_unpublished(model: Model, message: native.DataTrackUnpublished) -> Iterator[RoomEvent]:
+    track = model.data_tracks.get(message.sid)
+    if track is None:
+        model.count("unknown data track")
+        return
+    yield model.end_data_track(track)
+
+
+# ---- our own tracks
+
+
+def local_track_published(model: Model, message: native.LocalTrackPublished) -> Iterator[RoomEvent]:
+    publication = _find_local(model, message.track_sid, local_track_published, message)
+    if publication is None:
+        return
+    if publication.announced:
+        model.count("duplicate")
+        return
+    publication.announced = True
+    yield LocalTrackPublished(publication=publication.view, track=publication.track)
+
+
+def local_track_subscribed(model: Model, message: native.LocalTrackSubscribed) -> Iterator[RoomEvent]:
+    publication = _find_local(model, message.track_sid, local_track_subscribed, message)
+    if publication is None:
+        return
+    publication.subscribed = True
+    yield LocalTrackSubscribed(track=publication.track, publication=publication.view)
+
+
+def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished) -> Iterator[RoomEvent]:
+    publication = _find_local(model, message.publication_sid, local_track_unpublished, message)
+    if publication is None:
+        return
+    del model.local.publications[publication.info.sid]
+    refresh_publications(model.local)
+    publication.gone = True
+    publication.unpublished += 1
+    model.link.drop(publication.handle)
+    yield LocalTrackUnpublished(publication=publication.view)
+
+
+def local_track_republished(model: Model, message: native.LocalTrackRepublished) -> Iterator[RoomEvent]:
+    handle = message.publication_handle
+    publications = model.local.publications
+    publication = publications.get(message.previous_sid)
+    if any(known.handle == handle for known in publications.values() if known is not publication):
+        model.count("duplicate")
+        return
+    if publication is None:
+        model.count("unknown publication")
+        model.link.drop(handle)
+        return
+    if publication.handle != handle:  # natively the handle stays, unless the library had lost it
+        model.link.drop(publication.handle)
+        publication.handle = handle
+    del publications[message.previous_sid]
+    publication.info = _convert.publication_info(message.info)
+    facts_of(publication.track).sid = publication.info.sid
+    publications[publication.info.sid] = publication
+    refresh_publications(model.local)
+    yield LocalTrackRepublished(publication=publication.view, previous_sid=message.previous_sid)
+
+
+def _find_local(model: Model, sid: str, handler: Handler, message: object) -> LocalPublicationFacts | None:
+    """One of our publications; if there is none (yet), the event waits for it.
+
+    The publishing task adds it when it runs, which may be after the events that followed the reply.
+    """
+    publication = model.local.publications.get(sid)
+    if publication is None:
+        model.count("deferred")
+        model.early.append((sid, handler, message))
+    return publication
+
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "track_published": track_published,
+    "track_unpublished": track_unpublished,
+    "track_subscribed": track_subscribed,
+    "track_unsubscribed": track_unsubscribed,
+    "track_subscription_failed": track_subscription_failed,
+    "track_muted": track_muted,
+    "track_unmuted": track_unmuted,
+    "data_track_published": data_track_published,
+    "data_track_unpublished": data_track_unpublished,
+    "local_track_published": local_track_published,
+    "local_track_subscribed": local_track_subscribed,
+    "local_track_unpublished": local_track_unpublished,
+    "local_track_republished": local_track_republished,
+}
