@@ -75,7 +75,7 @@ class CtypesLibrary:
             self._drop(handle)
 
     def drop(self, handle: int, /) -> bool:
-        return not self._disowned and self._drop(handle)
+        return not self._router.silent and self._drop(handle)
 
     def buffer(self, handle: int, address: int, length: int, /) -> NativeBuffer:
         memory: Any = (ctypes.c_ubyte * length).from_address(address)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 
 from . import _wire
-from ._abc import LAGGED, LOGS, PANIC, RING_KINDS
+from ._abc import HANDLE_KEYED, LAGGED, LOGS, PANIC, READY, RING_KINDS
 
 if TYPE_CHECKING:
     from ._abc import Event
 
 ROOM_EVENT: Final = 1
-TRACK_EVENT: Final = 2
 CONNECT: Final = 5
-CONNECT_RESULT: Final = 3
 CHUNK_KINDS: Final = frozenset({28, 35})
 """Byte and text stream readers."""
 
@@ -25,7 +23,7 @@ _FIRST: Final = 2
 _DATA_PACKET: Final = 27
 _RAW_STREAMS: Final = frozenset({30, 31, 32})
 _PACKET_KIND, _USER_PACKET, _RELIABLE = 1, 4, 1
-_KEYLESS: Final = frozenset({TRACK_EVENT, LOGS, PANIC})
+_KEYLESS: Final = frozenset({2, LOGS, PANIC})
 
 
 class Sort(enum.Enum):
@@ -57,6 +55,11 @@ class Parcel:
     def event(self) -> Event:
         """The form in which `Inbox.take` hands it out."""
         return self.kind, self.key, self.stamp_ns, b"%d" % self.lost if self.kind == LAGGED else self.payload
+
+
+def is_reply(kind: int) -> bool:
+    """Whether the key of this kind is an async id."""
+    return kind < READY and kind not in HANDLE_KEYED and kind not in _KEYLESS
 
 
 def parse(data: bytes, stamp_ns: int) -> Parcel:

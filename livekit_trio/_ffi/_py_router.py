@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Final, final
 
 from .._errors import NativeRefusalError, UsedAfterForkError
 from . import _wire
-from ._abc import HANDLE_KEYED, LOGS, OWNER_SHIFT, PANIC, RING_KINDS
-from ._py_inbox import CallWaker, DescriptorWaker, PyInbox, PyRing, Route
-from ._py_parcel import CONNECT, CONNECT_RESULT, TRACK_EVENT, Parcel, parse
+from ._abc import LOGS, OWNER_SHIFT, PANIC, RING_KINDS
+from ._py_inbox import PyInbox, Route
+from ._py_parcel import CONNECT, Parcel, is_reply, parse
+from ._py_ring import PyRing
 from ._py_steps import Steps
+from ._py_wake import CallWaker, DescriptorWaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MAX_LOGS: Final = 1024
 MAX_OWNER: Final = 0xFFFF
-MAX_EARLY: Final = 256
-"""Frames that may come before the response that names their stream; 20 ms of them are some ten."""
+MAX_EARLY: Final = 64
+"""Frames that may come before the response that names their stream is read: microseconds, so one or two."""
 
 _DISCONNECT, _READY_FOR_ROOM_EVENT = 4, 83
 _NOBODY: Final = 1
@@ -52,7 +54,8 @@ class Router:
         self._early: deque[Parcel] = deque()
         self._logs: deque[bytes] = deque()
         self._log_level = 0
-        self._silent = False
+        self.silent = False
+        """Callbacks do nothing and nothing is dropped any more."""
         self._counts: dict[str, int] = dict.fromkeys(
             (
                 "callbacks",
@@ -72,7 +75,7 @@ class Router:
 
     def receive(self, data: bytes, /) -> None:
         """Take one serialised FfiEvent, in whatever thread."""
-        if self._silent:
+        if self.silent:
             return
         entered = time.monotonic_ns()
         try:
@@ -98,10 +101,10 @@ class Router:
         return dict(self._counts)
 
     def silence(self) -> None:
-        self._silent = True
+        self.silent = True
 
     def disown(self) -> None:
-        self._silent = True
+        self.silent = True
         self.steps.stop()
 
     # ---- for inboxes and rings
@@ -114,10 +117,16 @@ class Router:
             handles = _wire.owned_response_handles(response)
             if len(handles) != 1:
                 raise ValueError("the request opens no media stream")
-            ring = PyRing(self, inbox, handles[0], capacity)
-            return response, ring
+            ring = opened = PyRing(self, inbox, handles[0], capacity)
         finally:
             self.steps.run(self._end_opening, ring)
+        try:
+            self.steps.ask(inbox.check_open)
+        except ValueError:
+            opened.close()
+            self._drop(opened.key)  # nobody will ever read from that stream
+            raise
+        return response, opened
 
     def discard(self, parcel: Parcel, counter: str = "") -> None:
         """In a step: throw an event away with what it owns, and undo it if it is a join."""
@@ -128,7 +137,7 @@ class Router:
         except ValueError:
             self._count("malformed")
             return
-        if parcel.kind == CONNECT and any(number == CONNECT_RESULT for number, _ in _wire.fields(parcel.payload)):
+        if parcel.kind == CONNECT and handles:  # the room's comes first; there is none if the join has failed
             self._count("undone_joins")
             self.steps.afterwards(self._undo_join, handles[0])
         for handle in handles:
@@ -141,6 +150,8 @@ class Router:
             del self.routes[key]
         for ring in [ring for ring in self.rings.values() if ring.inbox is inbox]:
             ring.end()
+        if self._logs:
+            self._wake_for_logs()  # the wake that this inbox had for them is gone
 
     # ---- steps
 
@@ -152,14 +163,14 @@ class Router:
                 inbox.append(Parcel(PANIC, 0, parcel.stamp_ns, parcel.payload, size=parcel.size))
         elif parcel.kind in RING_KINDS:
             self._accept_frame(parcel)
-        elif parcel.kind in HANDLE_KEYED and (route := self.routes.get(parcel.key)) is not None:
+        elif is_reply(parcel.kind):
+            inbox = self._owners.get(parcel.key >> OWNER_SHIFT)
+            if inbox is not None:
+                inbox.accept_reply(parcel)
+            else:
+                self.discard(parcel, "dropped_abandoned")
+        elif (route := self.routes.get(parcel.key)) is not None:
             route.inbox.accept_routed(route, parcel)
-        elif (
-            parcel.kind not in HANDLE_KEYED
-            and parcel.kind != TRACK_EVENT
-            and (inbox := self._owners.get(parcel.key >> OWNER_SHIFT)) is not None
-        ):
-            inbox.accept_reply(parcel)
         else:
             self.discard(parcel, "dropped_unrouted")
 
@@ -170,7 +181,7 @@ class Router:
         elif self._opening:
             self._early.append(parcel)
             if len(self._early) > MAX_EARLY:
-                self.discard(self._early.popleft(), "dropped_frames")
+                self.discard(self._early.popleft(), "dropped_unrouted")
         else:
             self.discard(parcel, "dropped_unrouted")
 
@@ -181,11 +192,9 @@ class Router:
         self._opening -= 1
         if ring is not None:
             self.rings[ring.key] = ring
-        waiting, self._early = self._early, deque()
+        waiting, self._early = self._early, deque[Parcel]()
         for parcel in waiting:
             self._accept_frame(parcel)
-        if ring is not None and ring.inbox.owner not in self._owners:
-            ring.end()
 
     def _open_inbox(self, waker: DescriptorWaker | CallWaker) -> PyInbox:
         if len(self._owners) == MAX_OWNER:
@@ -196,6 +205,8 @@ class Router:
                 break
         inbox = PyInbox(self, self._last_owner, waker)
         self._owners[inbox.owner] = inbox
+        if self._logs:
+            self._wake_for_logs()
         return inbox
 
     def _keep_logs(self, batch: bytes) -> None:
@@ -209,6 +220,13 @@ class Router:
         while len(self._logs) > MAX_LOGS:
             self._logs.popleft()
             self._count("dropped_logs")
+        if wanted:
+            self._wake_for_logs()
+
+    def _wake_for_logs(self) -> None:
+        for oldest in self._owners.values():
+            oldest.wake()
+            return
 
     def _take_logs(self) -> list[bytes]:
         records = list(self._logs)

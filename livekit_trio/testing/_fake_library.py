@@ -245,7 +245,7 @@ class FakeLibrary:
         return request.serialised_response()
 
     def drop(self, handle: int, /) -> bool:
-        if self._disowned:
+        if self._router.silent:
             return False
         self._memory.pop(handle, None)
         if handle not in self.live_handles:
