@@ -3,6 +3,32 @@
 Importing it loads neither the native library nor protobuf nor numpy.
 """
 
+from .._errors import (
+    ConnectError as ConnectError,
+    ConnectErrorKind as ConnectErrorKind,
+    EndOfStream as EndOfStream,
+    InternalError as InternalError,
+    LiveKitError as LiveKitError,
+    NativeError as NativeError,
+    NativeLoadError as NativeLoadError,
+    NativePanicError as NativePanicError,
+    NativeRefusalError as NativeRefusalError,
+    OperationError as OperationError,
+    PublishDataError as PublishDataError,
+    RoomClosedError as RoomClosedError,
+    StreamBusyError as StreamBusyError,
+    StreamClosedError as StreamClosedError,
+    StreamError as StreamError,
+    StreamLaggedError as StreamLaggedError,
+    SubscribeError as SubscribeError,
+    UpdateError as UpdateError,
+    UsedAfterForkError as UsedAfterForkError,
+    WrongLoopError as WrongLoopError,
+)
+from .._ffi._statistics import RuntimeStatistics as RuntimeStatistics, runtime_statistics as runtime_statistics
+from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as WouldBlock
+from .._streams import EventStream as EventStream
+from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
 from ._enums import (
     AudioTrackFeature as AudioTrackFeature,
@@ -82,6 +108,7 @@ from ._publication import (
     RemoteTrackPublication as RemoteTrackPublication,
     TrackPublication as TrackPublication,
 )
+from ._room import Room as Room
 from ._track import (
     AudioTrack as AudioTrack,
     LocalAudioTrack as LocalAudioTrack,

@@ -92,13 +92,17 @@ async def open_room(
                 except BaseException as error:
                     # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error
+                # The scope too: a timer's cancellation that an outer one shines through would come out of the nursery.
+                services.cancel_scope.shield = True
                 session.start_leaving()
-                await _wait_closed(session, leave_timeout)
+                if runtime.pumping:
+                    with anyio.move_on_after(leave_timeout):
+                        await session.closed.wait()
                 services.cancel_scope.cancel()
-        except anyio.get_cancelled_exc_class():
-            # Only on asyncio, where Task.cancel() and a second delivery of the outer scope's cancellation pass the shield.
-            if body_error is None or not _contains_cancellation(body_error):
-                raise
+        except anyio.get_cancelled_exc_class() as cancelled:
+            # Only Task.cancel() gets here, through the shield. It must not be swallowed, whatever the body said.
+            cancelled.__context__ = body_error
+            raise
         finally:
             session.start_leaving()
             session.release()
@@ -109,12 +113,6 @@ async def open_room(
                 raise session.failure
         finally:
             del body_error  # it refers to this frame
-
-
-async def _wait_closed(session: RoomSession, timeout: float) -> None:
-    if session.runtime.pumping:
-        with anyio.move_on_after(timeout, shield=True):
-            await session.closed.wait()
 
 
 async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float) -> RoomSession:
@@ -154,7 +152,7 @@ async def _attempt(runtime: Runtime, url: str, token: str, options: RoomOptions,
         text = _logs.redact(reply.error)
         raise classify(text, _public_url(url))
     try:
-        return RoomSession(runtime, reply, call.payload)
+        return RoomSession(runtime, reply, call.payload, auto_subscribe=options.auto_subscribe)
     except BaseException:
         call.forsake()
         raise
@@ -166,12 +164,6 @@ async def _wait_for_undo(call: Call, grace: float) -> None:
             await call.wait_answered()
     finally:
         call.abandon()
-
-
-def _contains_cancellation(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return error.subgroup(anyio.get_cancelled_exc_class()) is not None
-    return isinstance(error, anyio.get_cancelled_exc_class())
 
 
 def _public_url(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from typing_extensions import override
@@ -13,12 +14,11 @@ from ._session import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from ._enums import ParticipantKind, SimulateScenarioKind
-    from ._events import RoomEvent
+    from ._events import AnyParticipant, RoomEvent
     from ._local_participant import LocalParticipant
-    from ._participant import Participant, RemoteParticipant
+    from ._participant import RemoteParticipant
     from ._session import RoomSession
 
 T1 = TypeVar("T1", bound="RoomEvent")
@@ -82,8 +82,8 @@ class Room:
         return self._session.state.remote_participants
 
     @property
-    def active_speakers(self) -> tuple[Participant, ...]:
-        """Who speaks, the loudest first, as far as the native library tells (it reports changes, without levels)."""
+    def active_speakers(self) -> tuple[AnyParticipant, ...]:
+        """Whom the last `ActiveSpeakersChanged` named, the loudest first. The native library reports changes, without levels."""
         return self._session.state.active_speakers
 
     @property
@@ -103,8 +103,9 @@ class Room:
 
     @property
     def creation_time(self) -> datetime | None:
-        """When the room was created."""
-        return self._session.state.creation_time
+        """When the room was created, in UTC; None if the server does not say."""
+        milliseconds = self._session.state.creation_time
+        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC) if milliseconds else None
 
     @property
     def is_recording(self) -> bool:
@@ -112,26 +113,24 @@ class Room:
         return self._session.state.is_recording
 
     @property
-    def empty_timeout(self) -> float:
+    def empty_timeout(self) -> int:
         """Seconds for which the room stays open before anybody has joined."""
         return self._session.state.empty_timeout
 
     @property
-    def departure_timeout(self) -> float:
+    def departure_timeout(self) -> int:
         """Seconds for which the room stays open after the last participant has left."""
         return self._session.state.departure_timeout
 
-    def get_participant(self, identity: str) -> Participant | None:
+    def get_participant(self, identity: str) -> AnyParticipant | None:
         """Return the participant of that identity, local or remote, or None."""
-        if identity and identity == self.local_participant.identity:
-            return self.local_participant
-        return self.remote_participants.get(identity)
+        return self._session.state.get_participant(identity)
 
-    def get_participant_by_sid(self, sid: str) -> Participant | None:
+    def get_participant_by_sid(self, sid: str) -> AnyParticipant | None:
         """Return the participant of that SID, local or remote, or None. SIDs change when somebody joins anew."""
         return next((found for found in self._everybody() if found.sid == sid), None)
 
-    def get_participants_by_name(self, name: str) -> tuple[Participant, ...]:
+    def get_participants_by_name(self, name: str) -> tuple[AnyParticipant, ...]:
         """Return all participants of that display name, which need not be unique."""
         return tuple(found for found in self._everybody() if found.name == name)
 
@@ -369,7 +368,7 @@ class Room:
     def __repr__(self) -> str:
         return f"rtc.Room(sid={self.sid}, name={self.name}, connection_state={self.connection_state.name})"
 
-    def _everybody(self) -> tuple[Participant, ...]:
+    def _everybody(self) -> tuple[AnyParticipant, ...]:
         return (self.local_participant, *self.remote_participants.values())
 
     def _existing(self, accepts: tuple[type[Any], ...]) -> tuple[RoomEvent, ...]:

@@ -58,7 +58,7 @@ _MOVES: Final = {
 class RoomSession:
     """See the module's text."""
 
-    def __init__(self, runtime: Runtime, reply: Any, payload: bytes) -> None:
+    def __init__(self, runtime: Runtime, reply: Any, payload: bytes, *, auto_subscribe: bool) -> None:
         self.runtime = runtime
         self.phase = Phase.JOINED
         self.closed = anyio.Event()
@@ -72,7 +72,7 @@ class RoomSession:
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
         self._ready_sent = False
-        self.state = RoomState(reply.result, self)
+        self.state = RoomState(reply.result, self, auto_subscribe=auto_subscribe)
         runtime.estate.rooms[self._room_handle] = self._handles
         runtime.route(self._room_handle, self)
 

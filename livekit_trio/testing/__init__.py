@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ._admin import AdminCallError as AdminCallError
 from ._find_server import find_server as find_server
-from ._server import DevServer as DevServer
-from ._server import open_server as open_server
-from ._server_errors import ServerNotFoundError as ServerNotFoundError
-from ._server_errors import ServerStartError as ServerStartError
+from ._idle import assert_idle as assert_idle
+from ._server import DevServer as DevServer, open_server as open_server
+from ._server_errors import ServerNotFoundError as ServerNotFoundError, ServerStartError as ServerStartError
 from ._server_process import ServerProcess as ServerProcess
