@@ -4,11 +4,12 @@ Everything else is in pyproject.toml. The library must be there and right, or th
 the ctypes fallback then takes its place and says so, at build time here and at run time. ``LIVEKIT_TRIO_RELEASE=1`` makes it a must.
 """
 
+# A build has no typing_extensions, and typing has no override before Python 3.12.
+# pyright: reportImplicitOverride=false
 from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
 import shutil
 import sys
 import sysconfig
@@ -32,13 +33,14 @@ class BuildLibrary(Command):
     """Put the pinned native library into `livekit_trio/_ffi/_native`: of the source tree if editable, else of the wheel."""
 
     description = "copy the pinned native library out of the official wheel"
-    user_options: list[tuple[str, str, str]] = []
+    user_options = []  # noqa: RUF012 - what setuptools demands
 
     editable_mode = False
     build_lib: str | None = None
+    outputs: list[str] = []  # noqa: RUF012
 
     def initialize_options(self) -> None:
-        self.outputs: list[str] = []
+        self.outputs = []
 
     def finalize_options(self) -> None:
         self.set_undefined_options("build_py", ("build_lib", "build_lib"))
@@ -64,19 +66,18 @@ class BuildLibrary(Command):
 class Build(build):
     """The usual build, plus the library."""
 
-    sub_commands = [*build.sub_commands, ("build_library", None)]
+    sub_commands = [*build.sub_commands, ("build_library", None)]  # noqa: RUF012
 
 
 class BuildBridge(build_ext):
     """The usual build of an extension, which finds `zig cc` where there is no other compiler and says what a failure means."""
 
     def build_extensions(self) -> None:
-        if not os.environ.get("CC") and self.compiler.compiler_type == "unix" and not _exists(self.compiler.compiler_so):
+        if sys.platform != "win32" and "CC" not in os.environ and not _exists(self.compiler.compiler_so):
             zig = _zig()
             if zig is not None:
-                self.compiler.set_executables(
-                    compiler=[*zig, "cc"], compiler_so=[*zig, "cc", "-fPIC"], linker_so=[*zig, "cc", "-shared"]
-                )
+                cc = [*zig, "cc"]
+                self.compiler.set_executables(compiler=cc, compiler_so=[*cc, "-fPIC"], linker_so=[*cc, "-shared"])
         super().build_extensions()
         for extension in self.extensions:
             if not Path(self.get_ext_fullpath(extension.name)).exists():
@@ -89,7 +90,7 @@ class BuildBridge(build_ext):
         # A bridge of an earlier build must not outlive a failed one.
         Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
         try:
-            super().build_extension(ext)
+            super().build_extension(ext)  # pyright: ignore[reportUnknownMemberType]
         except OSError as error:  # a compiler that cannot be executed
             raise BaseError(str(error)) from error
 
@@ -116,7 +117,7 @@ def _bridge() -> list[Extension]:
             depends=sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "native" / "bridge").glob("*.h")),
             py_limited_api=LIMITED_API,
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if LIMITED_API else [],
-            extra_compile_args=shlex.split("-std=c11 -O2 -fvisibility=hidden") if sys.platform != "win32" else ["/std:c11"],
+            extra_compile_args=["/std:c11"] if sys.platform == "win32" else ["-std=c11", "-O2", "-fvisibility=hidden"],
             optional=not RELEASE,
         )
     ]

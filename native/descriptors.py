@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
 
 OFFICIAL_PACKAGE = "livekit.proto"
 PACKAGE = "livekit_trio.ffi"
@@ -79,7 +83,13 @@ class Messages:
         return self.pool.FindMessageTypeByName(f"{PACKAGE}.{name}")
 
 
+def inner(field: FieldDescriptor) -> Descriptor:
+    """The message that *field* holds."""
+    if field.message_type is None:
+        raise ValueError(f"{field.full_name} holds no message")
+    return field.message_type
+
+
 def is_map(field: FieldDescriptor) -> bool:
     """Whether *field* is a ``map<…>``."""
-    entry = field.message_type
-    return entry is not None and entry.GetOptions().map_entry
+    return field.message_type is not None and field.message_type.GetOptions().map_entry

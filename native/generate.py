@@ -30,10 +30,12 @@ def serialised_files(directory: Path) -> list[bytes]:
     found: list[bytes] = []
     for module in sorted(directory.glob("*_pb2.py")):
         calls = (node for node in ast.walk(ast.parse(module.read_bytes())) if isinstance(node, ast.Call))
-        for call in calls:
-            if isinstance(call.func, ast.Attribute) and call.func.attr == "AddSerializedFile":
-                found.append(ast.literal_eval(call.args[0]))
+        found += [ast.literal_eval(call.args[0]) for call in calls if _adds_a_file(call.func)]
     return found
+
+
+def _adds_a_file(called: ast.expr) -> bool:
+    return isinstance(called, ast.Attribute) and called.attr == "AddSerializedFile"
 
 
 def data_module(messages: Messages, header: str) -> str:
@@ -63,11 +65,11 @@ def generate() -> dict[Path, str]:
 def main() -> int:
     """Write or compare; the exit code says whether anything differed."""
     check = sys.argv[1:] == ["--check"]
-    stale = [path for path, text in generate().items() if not path.exists() or path.read_text() != text]
-    for path in stale:
+    stale = {path: text for path, text in generate().items() if not path.exists() or path.read_text() != text}
+    for path, text in stale.items():
         print(f"{path.relative_to(ROOT)} {'differs' if check else 'written'}")
         if not check:
-            path.write_text(generate()[path])
+            path.write_text(text)
     if not stale:
         print(f"the messages of {PACKAGE} are up to date")
     return 1 if check and stale else 0

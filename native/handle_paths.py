@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from descriptors import PACKAGE, Messages
-from google.protobuf.descriptor import Descriptor
+from descriptors import PACKAGE, Messages, inner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from google.protobuf.descriptor import Descriptor
 
 OWNED = f"{PACKAGE}.FfiOwnedHandle"
 
@@ -29,13 +33,19 @@ def paths_below(message: Descriptor, above: tuple[Descriptor, ...] = ()) -> Iter
 
 def table(envelope: Descriptor) -> dict[int, tuple[Path, ...]]:
     """For each kind (field number) of *envelope* that can own a handle, the paths inside the message of that kind."""
-    kinds = {field.number: tuple(paths_below(field.message_type)) for field in envelope.fields}
+    kinds = {field.number: tuple(paths_below(inner(field))) for field in envelope.fields}
     return {kind: paths for kind, paths in sorted(kinds.items()) if paths}
 
 
 def python_module(messages: Messages, header: str) -> str:
     """`_handle_paths.py`."""
-    lines = [f'"""{header}', "", "Paths of field numbers from the inner message down to the id of each handle that its receiver owns.", '"""', ""]
+    lines = [
+        f'"""{header}',
+        "",
+        "Paths of field numbers from the inner message down to the id of each handle that its receiver owns.",
+        '"""',
+        "",
+    ]
     lines += ["from typing import Final", ""]
     for name, envelope in (("EVENT_HANDLE_PATHS", "FfiEvent"), ("RESPONSE_HANDLE_PATHS", "FfiResponse")):
         fields = messages.message(envelope).fields_by_number
@@ -64,7 +74,10 @@ def c_header(messages: Messages, header: str) -> str:
         "",
         "#include <stdint.h>",
     ]
-    tables = {"EVENT": list(paths_below(messages.message("FfiEvent"))), "RESPONSE": list(paths_below(messages.message("FfiResponse")))}
+    tables = {
+        "EVENT": list(paths_below(messages.message("FfiEvent"))),
+        "RESPONSE": list(paths_below(messages.message("FfiResponse"))),
+    }
     rows = [path for paths in tables.values() for path in paths]
     if max(max(path) for path in rows) > 255:
         raise ValueError("a field number does not fit into a byte")

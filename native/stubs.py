@@ -7,10 +7,13 @@ proto2 throughout: every singular field has presence, and a constructor leaves o
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from descriptors import PACKAGE, Messages, is_map
+from descriptors import PACKAGE, Messages, inner, is_map
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _SCALARS = {
     FieldDescriptor.CPPTYPE_BOOL: "bool",
@@ -23,7 +26,7 @@ _SCALARS = {
     FieldDescriptor.CPPTYPE_UINT64: "int",
 }
 
-_PREAMBLE = '''
+_PREAMBLE = """
 import builtins
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, Literal, overload
@@ -39,7 +42,7 @@ from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
 
 POOL: Final[DescriptorPool]
-'''
+"""
 
 
 def stub_module(messages: Messages, header: str) -> str:
@@ -134,7 +137,7 @@ def _element(field: FieldDescriptor) -> str:
 
 def _container(field: FieldDescriptor) -> str:
     if is_map(field):
-        key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        key, value = (inner(field).fields_by_name[name] for name in ("key", "value"))
         kind = "MessageMap" if value.message_type is not None else "ScalarMap"
         return f"{kind}[{_element(key)}, {_element(value)}]"
     if field.is_repeated:
@@ -145,6 +148,6 @@ def _container(field: FieldDescriptor) -> str:
 
 def _argument(field: FieldDescriptor) -> str:
     if is_map(field):
-        key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        key, value = (inner(field).fields_by_name[name] for name in ("key", "value"))
         return f"Mapping[{_element(key)}, {_element(value)}]"
     return f"Iterable[{_element(field)}]" if field.is_repeated else _element(field)

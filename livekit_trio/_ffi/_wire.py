@@ -13,7 +13,8 @@ from ._handle_paths import EVENT_HANDLE_PATHS, RESPONSE_HANDLE_PATHS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_VARINT, _BYTES = 0, 2
+_FIXED_LENGTHS = {1: 8, 5: 4}
 
 
 def split(message: bytes) -> tuple[int, bytes]:
@@ -50,33 +51,32 @@ def _handles(message: bytes, paths: Sequence[tuple[int, ...]]) -> list[int]:
     for number, value in fields(message):
         below = [path[1:] for path in paths if path[0] == number]
         if isinstance(value, bytes):
-            found += _handles(value, below)
+            found += _handles(value, [path for path in below if path])
         elif () in below:
             found.append(value)
     return found
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of each field: an int for a varint, the bytes for everything else."""
+    """(field number, value) of each varint, as an int, and of each string, bytes or message, as bytes. Fixed-width numbers are left out."""
     position, end = 0, len(message)
     while position < end:
         tag, position = _varint(message, position)
-        wire_type = tag & 7
+        number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:
-            number, position = _varint(message, position)
-            yield tag >> 3, number
+            value, position = _varint(message, position)
+            yield number, value
             continue
         if wire_type == _BYTES:
             length, position = _varint(message, position)
-        elif wire_type == _FIXED64:
-            length = 8
-        elif wire_type == _FIXED32:
-            length = 4
+        elif wire_type in _FIXED_LENGTHS:
+            length = _FIXED_LENGTHS[wire_type]
         else:
-            raise ValueError(f"wire type {wire_type} at byte {position}")
+            raise ValueError(f"wire type {wire_type} before byte {position}")
         if position + length > end:
-            raise ValueError(f"field {tag >> 3} ends after the message")
-        yield tag >> 3, message[position : position + length]
+            raise ValueError(f"field {number} ends after the message")
+        if wire_type == _BYTES:
+            yield number, message[position : position + length]
         position += length
 
 

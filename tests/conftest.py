@@ -1,0 +1,94 @@
+"""What all tests share: both event loops, the tiers, the server."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio.testing
+from anyio.from_thread import start_blocking_portal
+
+from livekit_trio._errors import NativeLoadError
+from livekit_trio._ffi._load import FFI_VERSION, load_library
+from livekit_trio.testing import DevServer, open_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TIERS = ("browser", "redis", "netns", "long")
+BACKENDS = ("trio", "asyncio", "uvloop")
+
+_left_out = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=BACKENDS, help="run on this event loop only; default: on trio and on asyncio")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_left_out] = Counter()
+
+
+def pytest_report_header() -> str:
+    try:
+        library = load_library()
+    except NativeLoadError as error:
+        return f"native library: {error}"
+    return f"native library: livekit-ffi {FFI_VERSION} through {library.name}, {library.path} ({platform.platform()})"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that ask for a backend on both event loops; those in virtual time on Trio, which alone has it."""
+    if "anyio_backend" not in metafunc.fixturenames:
+        return
+    chosen = metafunc.config.getoption("--backend")
+    backends = [chosen] if chosen else ["trio", "asyncio"]
+    if metafunc.definition.get_closest_marker("virtual_time"):
+        backends = [backend for backend in backends if backend == "trio"]
+    metafunc.parametrize("anyio_backend", backends, indirect=True)
+
+
+@pytest.fixture
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """The event loop and its options, in the words of AnyIO's plugin."""
+    if request.param == "trio":
+        if request.node.get_closest_marker("virtual_time"):
+            return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+        return "trio", {}
+    return "asyncio", {"debug": True, "use_uvloop": request.param == "uvloop"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tiers that nobody asked for."""
+    if config.option.markexpr:
+        return
+    left_out = [item for item in items if tier(item) != "default"]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if tier(item) == "default"]
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash[_left_out][tier(item)] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    left_out = config.stash[_left_out]
+    counts = ", ".join(f"{name} {left_out[name]}" for name in ("default", *TIERS) if left_out[name])
+    if counts:
+        terminalreporter.write_line(f"left out, by tier: {counts} (a tier runs with `-m TIER`)")
+
+
+def tier(item: pytest.Item) -> str:
+    """The tier that *item* belongs to; ``default`` needs nothing but Python and the network's package registries."""
+    return next((name for name in TIERS if item.get_closest_marker(name)), "default")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[DevServer]:
+    """A real livekit-server for the whole run. Tests use rooms of their own in it, and leave it as it is."""
+    with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(open_server()) as running:
+        yield running
