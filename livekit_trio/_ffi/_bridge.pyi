@@ -1,4 +1,4 @@
-"""The C bridge, see `native/bridge/core.c`. What its classes promise stands in `_abc.py`."""
+# The C bridge, see native/bridge/core.c. What its classes promise stands in _abc.py.
 
 from collections.abc import Callable
 from typing import Literal, final
@@ -51,14 +51,4 @@ class Library:
     def silence(self) -> None: ...
     def disown(self) -> None: ...
 
-def load(path: str, initialize: int, request: int, drop: int, sdk: str, version: str, /) -> Library:
-    """Initialise a native library, given the addresses of its entry points; once in a process.
-
-    Args:
-        path: the loaded file, for `Library.path` only. Whoever loaded it keeps it loaded for ever.
-        initialize, request, drop: the addresses of its entry points.
-        sdk, version: what the library tells the server about us.
-
-    Raises:
-        RuntimeError: a library has been initialised in this process already.
-    """
+def load(path: str, initialize: int, request: int, drop: int, sdk: str, version: str, /) -> Library: ...

@@ -75,12 +75,11 @@ static void dispatch(struct arrival *arrival) {
     } else if (arrival->kind == PANIC) {
         inbox_deliver_panic(arrival);
     } else if (!read_key(arrival)) {
-        count(MALFORMED, 1);
-        dispose_payload(arrival->kind, arrival->payload);
+        drop_arrival(arrival, MALFORMED);
     } else if (arrival->kind == VIDEO_STREAM_EVENT || arrival->kind == AUDIO_STREAM_EVENT) {
         ring_deliver(arrival);
     } else if (is_handle_keyed(arrival->kind)) {
-        inbox_deliver_routed(arrival);
+        route_deliver(arrival);
     } else {
         inbox_deliver_reply(arrival);
     }

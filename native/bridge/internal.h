@@ -47,6 +47,8 @@ static inline bool is_reply(uint32_t kind) {
     return !is_handle_keyed(kind) && kind != TRACK_EVENT && kind != LOGS && kind != PANIC && kind < READY;
 }
 
+#define LAGGED_DIGITS 24 /* room for a uint64 */
+
 enum bound { UNBOUNDED, LOSSY, RELIABLE };
 
 /* An event on its way through the callback; the bytes are the library's until the callback returns. */
@@ -86,7 +88,8 @@ struct inbox {
     /* lock */
     mutex_t lock;
     bool closed;
-    bool awake; /* the descriptor is readable */
+    bool awake;  /* the descriptor is readable */
+    bool called; /* it is, or shall stay so, on account of logs; until the next take() */
     descriptor_t read_fd, write_fd;
     struct event *first;
     struct event *last;
@@ -137,16 +140,34 @@ extern struct native native;
 bool is_silent(void);
 void count(enum counter counter, uint64_t amount);
 void count_duration(int64_t nanoseconds);
-/* Drop the handles in a serialised event and undo the join that it reports, if it does. NATIVE. */
-void dispose_payload(uint32_t kind, struct wire payload);
+/* Count an event that nobody gets, and dispose of it. NATIVE. */
+void drop_arrival(const struct arrival *arrival, enum counter counter);
+/* The same for events that had been queued. NATIVE. */
+void events_throw_away(struct event *chain);
 /* The first handle that a serialised FfiResponse owns, or 0. */
 uint64_t response_handle(struct wire response);
 
-/* inbox.c */
+/* fifo.c: all under inbox->lock, but for the making of events */
+struct event *event_allocate(uint32_t kind, uint64_t key, int64_t stamp, size_t size);
 struct event *event_new(const struct arrival *arrival);
+void fifo_append(struct inbox *inbox, struct event *event);
+/* Take one out, wherever it stands; the books are right afterwards. */
+void fifo_unlink(struct inbox *inbox, struct event *event);
+/* Move all that match into a chain, in their order. */
+struct event *fifo_purge(struct inbox *inbox, bool (*matches)(const struct event *, const void *), const void *context);
+void fifo_wake(struct inbox *inbox);
+/* After something was unlinked: the descriptor is no longer readable if nothing is there. */
+void fifo_settle(struct inbox *inbox);
+
+/* route.c */
+void route_deliver(const struct arrival *arrival);
+/* Under registry.lock: take the inbox's routes out of the registry. Release them when nothing of theirs is queued any more. */
+struct route *routes_detach(const struct inbox *inbox);
+void routes_release(struct route *routes);
+
+/* inbox.c */
 void inbox_keep(struct inbox *inbox);
 void inbox_deliver_reply(const struct arrival *arrival);
-void inbox_deliver_routed(const struct arrival *arrival);
 void inbox_deliver_panic(const struct arrival *arrival);
 /* Append a READY mark unless there is one. */
 void inbox_mark_ready(struct inbox *inbox, struct ring *ring, int64_t stamp);

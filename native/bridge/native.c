@@ -140,7 +140,8 @@ static void undo_join(uint64_t room) {
     count(UNDONE_JOINS, 1);
 }
 
-void dispose_payload(uint32_t kind, struct wire payload) {
+/* Drop the handles in a serialised event and undo the join that it reports, if it does. */
+static void dispose_payload(uint32_t kind, struct wire payload) {
     if (is_silent()) {
         return;
     }
@@ -152,6 +153,11 @@ void dispose_payload(uint32_t kind, struct wire payload) {
         }
     }
     drop_handles(kind, payload);
+}
+
+void drop_arrival(const struct arrival *arrival, enum counter counter) {
+    count(counter, 1);
+    dispose_payload(arrival->kind, arrival->payload);
 }
 
 void events_free(struct event *chain) {
@@ -167,4 +173,15 @@ void events_dispose(struct event *chain) {
         dispose_payload(event->kind, wire_of(event->payload, event->size));
     }
     events_free(chain);
+}
+
+void events_throw_away(struct event *chain) {
+    for (const struct event *event = chain; event; event = event->next) {
+        if (is_reply(event->kind)) {
+            count(DROPPED_ABANDONED, 1);
+        } else if (event->kind != READY && event->kind != LAGGED && event->kind != PANIC) {
+            count(DROPPED_UNROUTED, 1);
+        }
+    }
+    events_dispose(chain);
 }

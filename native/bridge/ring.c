@@ -107,8 +107,7 @@ static struct event *stash(struct event *event) {
 void ring_deliver(const struct arrival *arrival) {
     struct event *event = event_new(arrival);
     if (!event) {
-        count(DROPPED_FRAMES, 1);
-        dispose_payload(arrival->kind, arrival->payload);
+        drop_arrival(arrival, DROPPED_FRAMES);
         return;
     }
     struct event *gone = NULL;
@@ -187,10 +186,7 @@ static enum outcome end_opening(struct ring *ring, bool *announce) {
     }
     mutex_unlock(&registry.lock);
 
-    for (const struct event *event = unclaimed; event; event = event->next) {
-        count(DROPPED_UNROUTED, 1);
-    }
-    events_dispose(unclaimed);
+    events_throw_away(unclaimed);
     events_dispose(gone);
     return outcome;
 }
