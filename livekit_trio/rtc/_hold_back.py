@@ -1,8 +1,9 @@
 """Who has left without a reason, and may be back in a moment.
 
 On a full reconnect the native library reports everybody's leaving, with an unknown reason, *before* it says that it
-reconnects; a peer's own full reconnect looks the same and is followed by its joining. Real leaves carry a reason. So a
-leaving without one is held back for a moment, and for the length of a reconnect.
+reconnects; and when somebody joins once more under the same identity it reports a leaving of that kind and then the joining.
+Real leaves carry a reason (tests/recordings). So a leaving without one is held back for a moment, and for the length of a
+reconnect.
 """
 
 from __future__ import annotations
