@@ -37,6 +37,12 @@ def event_class(name: str) -> Any:
     )
 
 
+@functools.cache
+def request_class(name: str) -> Any:
+    """The message class of the request that stands in field *name* of FfiRequest."""
+    return getattr(_messages(), _messages().FfiRequest.DESCRIPTOR.fields_by_name[name].message_type.name)
+
+
 def _messages() -> Any:
     from . import _proto
 

@@ -123,7 +123,8 @@ class RoomSession:
     @property
     def reason(self) -> DisconnectReason:
         """Why the room ended; while it goes on, what leaving it now would be."""
-        return self.state.disconnect_reason or DisconnectReason.CLIENT_INITIATED
+        reason = self.state.disconnect_reason
+        return DisconnectReason.CLIENT_INITIATED if reason is None else reason
 
     def check_open(self) -> None:
         """Raise RoomClosedError if the room has ended or is being left."""
