@@ -18,7 +18,7 @@ from pathlib import Path
 from setuptools import Command, Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import BaseError, SetupError
+from setuptools.errors import CompileError, SetupError
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "native"))
@@ -33,7 +33,7 @@ class BuildLibrary(Command):
     """Put the pinned native library into `livekit_trio/_ffi/_native`: of the source tree if editable, else of the wheel."""
 
     description = "copy the pinned native library out of the official wheel"
-    user_options = []  # noqa: RUF012 - what setuptools demands
+    user_options = []  # noqa: RUF012
 
     editable_mode = False
     build_lib: str | None = None
@@ -64,46 +64,42 @@ class BuildLibrary(Command):
 
 
 class Build(build):
-    """The usual build, plus the library."""
+    """The usual build, plus the library, and without what an earlier build left behind."""
 
-    sub_commands = [*build.sub_commands, ("build_library", None)]  # noqa: RUF012
+    sub_commands = [*build.sub_commands, ("build_library", None)]  # noqa: RUF012 - what setuptools demands
+
+    def run(self) -> None:
+        shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 class BuildBridge(build_ext):
-    """The usual build of an extension, which finds `zig cc` where there is no other compiler and says what a failure means."""
+    """The usual build of an extension, with whatever C compiler there is, and a word about what its absence means."""
 
     def build_extensions(self) -> None:
-        if sys.platform != "win32" and "CC" not in os.environ and not _exists(self.compiler.compiler_so):
-            zig = _zig()
-            if zig is not None:
-                cc = [*zig, "cc"]
-                self.compiler.set_executables(compiler=cc, compiler_so=[*cc, "-fPIC"], linker_so=[*cc, "-shared"])
         super().build_extensions()
         for extension in self.extensions:
             if not Path(self.get_ext_fullpath(extension.name)).exists():
-                self.warn(
-                    f"{extension.name} was not built (no working C compiler): the slower ctypes fallback will be used. "
-                    f"Install a C compiler, or ziglang, and build again."
-                )
+                self.warn(f"{extension.name} is missing: the ctypes fallback, which is slower, takes its place")
 
     def build_extension(self, ext: Extension) -> None:
         # A bridge of an earlier build must not outlive a failed one.
         Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
-        try:
-            super().build_extension(ext)  # pyright: ignore[reportUnknownMemberType]
-        except OSError as error:  # a compiler that cannot be executed
-            raise BaseError(str(error)) from error
+        if sys.platform != "win32" and "CC" not in os.environ and not shutil.which(self.compiler.compiler_so[0]):
+            other = _other_compiler(self.compiler.compiler_so[0])
+            for name in ("compiler", "compiler_so", "linker_so"):
+                self.compiler.set_executable(name, [*other, *getattr(self.compiler, name)[1:]])
+        super().build_extension(ext)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _exists(command: list[str]) -> bool:
-    return bool(command) and shutil.which(command[0]) is not None
-
-
-def _zig() -> list[str] | None:
+def _other_compiler(missing: str) -> list[str]:
+    """A C compiler instead of the one that Python was built with."""
     if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang"]
-    found = shutil.which("zig") or shutil.which("python-zig")
-    return [found] if found is not None else None
+        return [sys.executable, "-m", "ziglang", "cc"]
+    for command in (["cc"], ["gcc"], ["clang"], ["zig", "cc"], ["python-zig", "cc"]):
+        if shutil.which(command[0]):
+            return command
+    raise CompileError(f"there is no C compiler: neither {missing} nor cc, gcc, clang, zig or the package ziglang")
 
 
 def _bridge() -> list[Extension]:
