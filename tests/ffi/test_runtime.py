@@ -1,0 +1,211 @@
+"""The runtime: one for each loop, its calls, its pump, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+import trio
+
+from livekit_trio import rtc
+from livekit_trio._errors import InternalError, NativePanicError, NativeRefusalError
+from livekit_trio._ffi._runtime import hold_runtime, runtimes
+from livekit_trio.testing import assert_idle
+from livekit_trio.testing._fake_library import FakeLibrary
+
+
+@pytest.mark.anyio
+async def test_one_runtime_for_a_loop_as_long_as_somebody_holds_it() -> None:
+    with FakeLibrary().installed():
+        with hold_runtime() as outer:
+            with hold_runtime() as inner:
+                assert inner is outer
+            assert runtimes() == [outer]
+        assert runtimes() == []
+        with hold_runtime() as later:
+            assert later is not outer
+
+
+@pytest.mark.anyio
+async def test_a_reply_finds_its_call_whenever_it_comes() -> None:
+    fake = FakeLibrary()
+    with fake.installed(), hold_runtime() as runtime:
+        replies = await runtime.call("get_schema", schema_fields(fake))
+        assert replies.async_id == fake.requested("get_schema")[0].async_id
+        hold = fake.hold("get_schema")
+        async with anyio.create_task_group() as group:
+            group.start_soon(runtime.call, "get_schema", schema_fields(fake))
+            await anyio.wait_all_tasks_blocked()
+            assert runtime.pending_calls == 1
+            hold.release()
+        assert runtime.pending_calls == 0
+
+
+def schema_fields(fake: FakeLibrary) -> dict[str, Any]:
+    return {"local_participant_handle": fake.new_handle(), "schema_id": {"name": "s"}, "participant_identity": "a"}
+
+
+@pytest.mark.anyio
+async def test_a_refusal_names_the_request_and_what_the_library_logged() -> None:
+    fake = FakeLibrary()
+    fake.refuse("get_schema", "no such handle")
+    with fake.installed(), hold_runtime() as runtime:
+        with pytest.raises(NativeRefusalError, match="no such handle") as caught:
+            await runtime.call("get_schema", schema_fields(fake))
+        assert caught.value.request == "get_schema"
+        assert runtime.pending_calls == 0
+
+
+@pytest.mark.anyio
+async def test_disposing_is_never_sent() -> None:
+    with FakeLibrary().installed(), hold_runtime() as runtime, pytest.raises(InternalError):
+        runtime.request("dispose", **{"async": False})
+
+
+@pytest.mark.anyio
+async def test_a_panic_ends_everything_and_poisons_the_library() -> None:
+    fake = FakeLibrary()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+            hold = fake.hold("simulate_scenario")
+            async with anyio.create_task_group() as group:
+
+                async def simulate() -> None:
+                    with pytest.raises(NativePanicError, match="index out of bounds"):
+                        await room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SPEAKER)
+
+                group.start_soon(simulate)
+                await anyio.wait_all_tasks_blocked()
+                assert len(hold.requests) == 1
+                fake.panic("index out of bounds")
+            with room.open_events() as events, pytest.raises(NativePanicError):
+                await events.receive()
+        with pytest.raises(NativePanicError):
+            async with rtc.open_room("ws://fake", "t"):
+                pytest.fail("joined")
+        await assert_idle()
+
+
+@pytest.mark.anyio
+async def test_a_bug_in_a_sink_hurts_its_own_room_only(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeLibrary()
+    broken, sound = fake.room("broken"), fake.room("sound")
+    with fake.installed():
+        with pytest.raises(InternalError) as caught:
+            async with rtc.open_room("ws://fake", "t") as one, rtc.open_room("ws://fake", "t") as other:
+                await anyio.wait_all_tasks_blocked()
+
+                def fail(*_: object) -> None:
+                    raise ZeroDivisionError
+
+                monkeypatch.setattr(one._session.state, "_handlers", {"room_metadata_changed": fail})  # noqa: SLF001
+                broken.emit(room_metadata_changed={"metadata": "x"})
+                sound.emit(room_metadata_changed={"metadata": "y"})
+                await other.wait_until(lambda: other.metadata == "y")
+                assert not one.connected
+                assert other.connected
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        await assert_idle()
+    fake.check()
+    assert "could not be delivered" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_an_object_of_another_loop_says_so() -> None:
+    with FakeLibrary().installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+
+            async def elsewhere() -> None:
+                with pytest.raises(rtc.WrongLoopError):
+                    await room.disconnect()
+                with pytest.raises(rtc.WrongLoopError), room.open_events():
+                    pytest.fail("entered")
+
+            await anyio.to_thread.run_sync(lambda: anyio.run(elsewhere, backend="trio"))
+            await anyio.to_thread.run_sync(lambda: anyio.run(elsewhere, backend="asyncio"))
+            assert room.connected
+
+
+@pytest.mark.anyio
+async def test_a_trace_has_every_event_and_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "trace"
+    monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(path))
+    fake = FakeLibrary()
+    native = fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+            with room.open_events(rtc.DataReceived) as events:
+                native.send_data(b"hello", "bob")
+                assert (await events.receive()).data == b"hello"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["kind"] for line in lines][0] == 5
+    assert [line["data"] for line in lines if "data" in line] == ["aGVsbG8="]
+    assert len([line for line in lines if line["kind"] == 1]) >= 6
+    assert "fake" not in path.read_text()
+
+
+def test_two_loops_in_two_threads_and_another_run_after_each_other() -> None:
+    fake = FakeLibrary()
+
+    async def visit() -> None:
+        async with rtc.open_room("ws://fake", "t") as room:
+            await room.local_participant.publish_data(b"x")
+
+    with fake.installed():
+        for _ in range(2):
+            threads = [
+                threading.Thread(target=anyio.run, args=(visit,), kwargs={"backend": backend})
+                for backend in ("trio", "asyncio")
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            trio.run(visit)
+            asyncio.run(visit())
+        assert len(fake.requested("publish_data")) == 8
+        assert runtimes() == []
+    fake.check()
+
+
+def test_a_loop_that_dies_with_a_room_open_leaves_it() -> None:
+    fake = FakeLibrary()
+    with fake.installed():
+        loop = asyncio.new_event_loop()
+        room = rtc.open_room("ws://fake", "t")
+        loop.run_until_complete(room.__aenter__())
+        assert len(runtimes()) == 1
+        loop.close()
+        del loop, room
+        gc.collect()
+        assert len(fake.requested("disconnect")) == 1
+        assert runtimes() == []
+
+
+class _LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """As Windows' Proactor loop."""
+
+    def add_reader(self, *_: Any) -> None:
+        raise NotImplementedError
+
+
+def test_a_loop_without_readers_gets_a_thread() -> None:
+    async def fail_to_join() -> None:
+        for _ in range(3):
+            with pytest.raises(rtc.ConnectError):
+                async with rtc.open_room("ws://127.0.0.1:9", "t", options=rtc.RoomOptions(join_retries=0)):
+                    pytest.fail("joined")
+        await assert_idle()
+
+    with asyncio.Runner(loop_factory=_LoopWithoutReaders) as runner:
+        runner.run(fail_to_join())
+    assert not [thread for thread in threading.enumerate() if thread.name == "livekit_trio pump"]
