@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, final
 
 from .._errors import NativeRefusalError, UsedAfterForkError
@@ -244,11 +245,9 @@ class Router:
 
     def _undo_join(self, room: int) -> None:
         # Without ready the library would take 15 s to disconnect, and panic.
-        try:
-            self._request(_request(_READY_FOR_ROOM_EVENT, room))
-            self._request(_request(_DISCONNECT, room, _NOBODY))
-        except (NativeRefusalError, UsedAfterForkError):
-            return  # the room has ended already
+        for message in (_request(_READY_FOR_ROOM_EVENT, room), _request(_DISCONNECT, room, _NOBODY)):
+            with suppress(NativeRefusalError, UsedAfterForkError):  # the room may have ended already
+                self._request(message)
 
 
 def _request(field: int, room_handle: int, async_id: int | None = None) -> bytes:
