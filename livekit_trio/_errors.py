@@ -32,6 +32,7 @@ import enum
 
 import anyio
 import trio
+from typing_extensions import override
 
 
 class LiveKitError(Exception):
@@ -53,6 +54,7 @@ class NativeLoadError(NativeError, ImportError):
         super().__init__(attempts)
         self.attempts = attempts
 
+    @override
     def __str__(self) -> str:
         tried = "".join(f"\n  {what}: {reason}" for what, reason in self.attempts)
         return f"the native LiveKit library could not be loaded{tried}"
@@ -71,6 +73,7 @@ class NativeRefusalError(NativeError):
         self.request = request
         self.text = text
 
+    @override
     def __str__(self) -> str:
         return f"the native library refused {self.request or 'a request'}: {self.text or 'it gave no reason'}"
 
@@ -139,6 +142,7 @@ class ConnectError(LiveKitError):
         self.text = text
         self.status = status
 
+    @override
     def __str__(self) -> str:
         status = f" {self.status}" if self.status is not None else ""
         return f"cannot join a room at {self.url} ({self.kind.value}{status}): {self.text}"
@@ -155,6 +159,7 @@ class RoomClosedError(LiveKitError, trio.BrokenResourceError, anyio.BrokenResour
         super().__init__(reason)
         self.reason = reason
 
+    @override
     def __str__(self) -> str:
         return f"the room has ended ({self.reason.name})"
 
@@ -183,6 +188,7 @@ class UpdateError(OperationError):
         self.args = (operation, message)
         self.operation = operation
 
+    @override
     def __str__(self) -> str:
         return f"{self.operation}: {self.message}"
 
@@ -199,6 +205,7 @@ class SubscribeError(OperationError):
         self.args = (track_sid, message)
         self.track_sid = track_sid
 
+    @override
     def __str__(self) -> str:
         return f"{self.track_sid}: {self.message}"
 
@@ -236,6 +243,7 @@ class StreamLaggedError(StreamError, trio.BrokenResourceError, anyio.BrokenResou
         super().__init__(dropped)
         self.dropped = dropped
 
+    @override
     def __str__(self) -> str:
         return f"the stream's buffer was full; {self.dropped} items were lost"
 
@@ -259,6 +267,7 @@ class WrongLoopError(LiveKitError, RuntimeError):
         super().__init__(what)
         self.what = what
 
+    @override
     def __str__(self) -> str:
         return f"{self.what} belongs to the event loop that opened it and was used from another one"
 

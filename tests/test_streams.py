@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -18,6 +18,9 @@ from livekit_trio._errors import (
 )
 from livekit_trio._mailbox import Mailbox, WouldBlock
 from livekit_trio._streams import EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 pytestmark = pytest.mark.anyio
 

@@ -42,7 +42,7 @@ class CallKeeper(Protocol):
 class CallGroup:
     """The pending calls that end together, such as those of one room."""
 
-    calls: set[Call] = attrs.field(factory=lambda: set[Call]())
+    calls: set[Call] = attrs.field(factory=lambda: set[Call]())  # noqa: PLW0108 - Call is defined below
 
     def fail(self, make_error: Callable[[], BaseException], /) -> None:
         """End every call: whoever waits gets an error of its own, since tasks must not share a traceback."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import ctypes  # noqa: TID251 - for addresses; nothing native is called here
 
 
 def address_of(data: bytes) -> int:

@@ -33,7 +33,7 @@ from ._trace import open_trace
 from ._wire import owned_handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from ._abc import Event, Inbox, NativeLibrary
     from ._loop import Loop
@@ -361,7 +361,7 @@ _poisoned: Final[dict[int, tuple[NativeLibrary, NativePanicError]]] = {}
 
 
 @contextmanager
-def hold_runtime() -> Iterator[Runtime]:
+def hold_runtime() -> Generator[Runtime]:
     """The running loop's runtime, kept alive for the block; the native library is loaded by the first one.
 
     Raises:

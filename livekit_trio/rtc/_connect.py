@@ -89,7 +89,7 @@ async def open_room(
                 runtime.call_soon(session.send_ready)
                 try:
                     yield Room(session)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 - raised below
                     # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error
                 # The scope too: a timer's cancellation that an outer one shines through would come out of the nursery.
@@ -115,9 +115,9 @@ async def open_room(
             del body_error  # it refers to this frame
 
 
-async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, timeout: float) -> RoomSession:
-    last_error = ConnectError(ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {timeout:g} s")
-    deadline = anyio.current_time() + timeout
+async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, within: float) -> RoomSession:
+    last_error = ConnectError(ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {within:g} s")
+    deadline = anyio.current_time() + within
     with anyio.move_on_at(deadline):
         for attempt in range(options.join_retries + 1):
             if attempt:

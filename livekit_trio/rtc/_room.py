@@ -9,13 +9,12 @@ from typing_extensions import override
 
 from .._errors import OperationError
 from .._streams import EventStream
-from ._enums import ConnectionState, DisconnectReason
 from ._session import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ._enums import ParticipantKind, SimulateScenarioKind
+    from ._enums import ConnectionState, DisconnectReason, ParticipantKind, SimulateScenarioKind
     from ._events import AnyParticipant, RoomEvent
     from ._local_participant import LocalParticipant
     from ._participant import RemoteParticipant
@@ -253,7 +252,7 @@ class Room:
 
     async def wait_for(
         self,
-        type: type[T1],
+        type: type[T1],  # noqa: A002 - the name that it has for its callers
         where: Callable[[T1], object] | None = None,
         include_existing: bool = False,
     ) -> T1:

@@ -9,7 +9,7 @@ import anyio
 from .._ffi._statistics import RuntimeStatistics, runtime_statistics
 
 
-async def assert_idle(*, timeout: float = 2.0) -> None:
+async def assert_idle(*, timeout: float = 2.0) -> None:  # noqa: ASYNC109 - a part of what is asserted
     """Check that no room, pending call, native handle or runtime is left in this process.
 
     What the native side is still answering is waited for, up to *timeout* seconds.
@@ -22,7 +22,7 @@ async def assert_idle(*, timeout: float = 2.0) -> None:
     """
     gc.collect()
     with anyio.move_on_after(timeout):
-        while _leftovers(runtime_statistics()):
+        while _leftovers(runtime_statistics()):  # noqa: ASYNC110 - nobody tells of the native side's idleness
             await anyio.sleep(0.01)
     leftovers = _leftovers(runtime_statistics())
     if leftovers:

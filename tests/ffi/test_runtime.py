@@ -6,8 +6,7 @@ import asyncio
 import gc
 import json
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -19,6 +18,9 @@ from livekit_trio._errors import InternalError, NativePanicError, NativeRefusalE
 from livekit_trio._ffi._runtime import hold_runtime, runtimes
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.anyio
@@ -107,7 +109,7 @@ async def test_a_bug_in_a_sink_hurts_its_own_room_only(
                 def fail(*_: object) -> None:
                     raise ZeroDivisionError
 
-                monkeypatch.setattr(one._session.state, "_handlers", {"room_metadata_changed": fail})  # noqa: SLF001
+                monkeypatch.setattr(one._session.state, "_handlers", {"room_metadata_changed": fail})
                 broken.emit(room_metadata_changed={"metadata": "x"})
                 sound.emit(room_metadata_changed={"metadata": "y"})
                 await other.wait_until(lambda: other.metadata == "y")
@@ -147,7 +149,7 @@ async def test_a_trace_has_every_event_and_no_token(tmp_path: Path, monkeypatch:
                 native.send_data(b"hello", "bob")
                 assert (await events.receive()).data == b"hello"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["kind"] for line in lines][0] == 5
+    assert next(line["kind"] for line in lines) == 5
     assert [line["data"] for line in lines if "data" in line] == ["aGVsbG8="]
     assert len([line for line in lines if line["kind"] == 1]) >= 6
     assert "fake" not in path.read_text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +13,9 @@ from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary, FakeRequest
 from tests.cancelling import cancel_at, ways
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 

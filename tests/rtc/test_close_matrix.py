@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 import anyio
@@ -26,7 +26,7 @@ CAN_BE_PENDING: Final = [
 ]
 """Every request that is answered later, out of the table: a new one has its cells at once."""
 
-Cause: TypeAlias = Callable[[FakeLibrary, FakeRoom, rtc.Room], Awaitable[None]]
+Cause: TypeAlias = Callable[[FakeLibrary, FakeRoom, rtc.Room], Coroutine[Any, Any, None]]
 
 
 def ends_with(reason: DisconnectReason) -> Cause:
@@ -125,7 +125,7 @@ async def test_every_pending_call_ends_with_the_room(phase: str, cause: str) -> 
 
 
 async def pend(room: rtc.Room, name: str, fields: dict[str, Any], outcomes: dict[str, BaseException]) -> None:
-    session = room._session  # noqa: SLF001 - there is no public way to every request
+    session = room._session
     try:
         await session.call(name, **fields)
     except (rtc.RoomClosedError, rtc.NativePanicError) as error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import socket
 import traceback
 
 import anyio
 import pytest
 
-from livekit_trio import rtc
+from livekit_trio import api, rtc
 from livekit_trio.rtc._connect_errors import classify, is_final
 from livekit_trio.testing import DevServer, assert_idle
 
@@ -21,7 +21,11 @@ SAMPLES = [
     ("engine: signal failure: client error: 401 Unauthorized - permissions denied", Kind.UNAUTHORIZED, 401),
     ("engine: signal failure: client error: 404 Not Found - 404 page not found\n", Kind.NOT_FOUND, 404),
     ("engine: signal failure: handshake error: 500 Internal Server Error", Kind.SERVER, 500),
-    ("engine: signal failure: transport connection error: IO error: Connection refused (os error 111)", Kind.REFUSED, None),
+    (
+        "engine: signal failure: transport connection error: IO error: Connection refused (os error 111)",
+        Kind.REFUSED,
+        None,
+    ),
     (
         "engine: signal failure: transport connection error: IO error: failed to lookup address information: "
         "Name or service not known",
@@ -34,7 +38,11 @@ SAMPLES = [
         None,
     ),
     ("engine: signal failure: transport timed out", Kind.TIMEOUT, None),
-    ("engine: signal failure: transport connection error: IO error: Too many open files (os error 24)", Kind.DESCRIPTORS, None),
+    (
+        "engine: signal failure: transport connection error: IO error: Too many open files (os error 24)",
+        Kind.DESCRIPTORS,
+        None,
+    ),
     ("engine: connection error: wait_pc_connection timed out", Kind.MEDIA, None),
     ("something that nobody has heard before", Kind.OTHER, None),
 ]
@@ -79,10 +87,12 @@ class TestForReal:
         token = type(token)("other", "x" * 40).with_identity("a").to_jwt()
         assert (await fail_to_join(server.url, token)).kind == Kind.UNAUTHORIZED
 
-    async def test_expired_token_whose_refusal_quotes_it(self, server: DevServer, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_expired_token_whose_refusal_quotes_it(
+        self, server: DevServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(0)
-        grants = rtc_grants("r")
-        token = server.access_token().with_identity("a").with_grants(grants).with_ttl(-datetime.timedelta(hours=1)).to_jwt()
+        grants = api.VideoGrants(room_join=True, room="r")
+        token = server.access_token().with_identity("a").with_grants(grants).with_ttl(-dt.timedelta(hours=1)).to_jwt()
         error = await fail_to_join(server.url, token)
         assert error.kind == Kind.UNAUTHORIZED
         assert "expired" in error.text
@@ -136,12 +146,6 @@ class TestForReal:
         )
         assert error.kind in (Kind.TIMEOUT, Kind.MEDIA)
         assert anyio.current_time() - begin < 3.5
-
-
-def rtc_grants(room: str) -> object:
-    from livekit_trio import api
-
-    return api.VideoGrants(room_join=True, room=room)
 
 
 @pytest.mark.anyio

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from livekit_trio import rtc
 from livekit_trio.testing import DevServer, assert_idle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
 

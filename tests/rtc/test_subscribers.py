@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +13,9 @@ from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from livekit_trio.testing._fake_room import FakeParticipant, FakeRoom, FakeTrack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
 
@@ -76,7 +79,7 @@ async def test_lossy_packets_lose_their_oldest_and_reliable_ones_lag() -> None:
             for number in range(100):
                 native.send_data(str(number).encode(), "bob", reliable=False)
             await pass_the_loop()
-            for number in range(10):
+            for _ in range(10):
                 native.send_data(b"r", "bob")
             await pass_the_loop()
             assert [lossy.receive_nowait().data for _ in range(64)] == [str(n).encode() for n in range(36, 100)]
