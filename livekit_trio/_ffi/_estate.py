@@ -29,7 +29,7 @@ class Estate:
 
     library: NativeLibrary
     inbox: Inbox
-    rooms: dict[int, HandleSet] = attrs.field(factory=dict, init=False)
+    rooms: dict[int, HandleSet] = attrs.field(factory=dict[int, "HandleSet"], init=False)
     """Handle of a joined room → all handles of that room."""
     _pid: int = attrs.field(factory=os.getpid, init=False)
 

@@ -9,12 +9,16 @@ Sources: `ffi.proto` of livekit-ffi 0.13.2 for names and callbacks; the native s
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Fields: TypeAlias = dict[str, Any]
+Steps: TypeAlias = tuple[tuple[str, Fields], ...]
+"""Requests, each with its name and fields, to be sent one after the other."""
 
 
 class OnCancel(enum.Enum):
@@ -45,7 +49,7 @@ class Request:
         blocks: the native call itself may take milliseconds: it converts media, opens devices or loads code, and is
             sent from a worker thread.
         takes: the field whose handle the library takes over; it must not be dropped afterwards.
-        undo: for COMPENSATE, the request (name, fields) that undoes a successful reply; None: nothing to undo.
+        undo: for COMPENSATE, the requests that undo a successful reply; none if it was not successful.
     """
 
     name: str
@@ -53,27 +57,34 @@ class Request:
     reply: str = ""
     blocks: bool = False
     takes: str = ""
-    undo: Callable[[dict[str, Any], Any], tuple[str, dict[str, Any]] | None] | None = None
+    undo: Callable[[Fields, Any], Steps] | None = None
 
 
-def _undo_publish(fields: dict[str, Any], reply: Any) -> tuple[str, dict[str, Any]] | None:
+def _leave(_fields: Fields, reply: Any) -> Steps:
+    # The bridge does the same for a reply that comes when nobody of this loop is left.
+    if reply.WhichOneof("message") != "result":
+        return ()
+    room = {"room_handle": reply.result.room.handle.id}
+    return (("ready_for_room_event", room), ("disconnect", room))
+
+
+def _unpublish(fields: Fields, reply: Any) -> Steps:
     if reply.WhichOneof("message") != "publication":
-        return None
-    return "unpublish_track", {
+        return ()
+    undo_fields = {
         "local_participant_handle": fields["local_participant_handle"],
         "track_sid": reply.publication.info.sid,
         "stop_on_unpublish": False,
     }
+    return (("unpublish_track", undo_fields),)
 
 
-def _close_writer(
-    close: str,
-) -> Callable[[dict[str, Any], Any], tuple[str, dict[str, Any]] | None]:
+def _close_writer(close: str) -> Callable[[Fields, Any], Steps]:
     # Dropping an open writer's handle would send a normal trailer: the reader would take half a stream for a whole one.
-    def undo(_fields: dict[str, Any], reply: Any) -> tuple[str, dict[str, Any]] | None:
+    def undo(_fields: Fields, reply: Any) -> Steps:
         if reply.WhichOneof("result") != "writer":
-            return None
-        return close, {"writer_handle": reply.writer.handle.id, "reason": "cancelled"}
+            return ()
+        return ((close, {"writer_handle": reply.writer.handle.id, "reason": "cancelled"}),)
 
     return undo
 
@@ -88,14 +99,14 @@ _ROWS = (
     # asynchronous disposal is todo!() natively (it aborts), and the synchronous one frees frames under living views
     Request("dispose", OnCancel.NEVER, "dispose"),
     # rooms
-    Request("connect", _COMPENSATE, "connect"),
+    Request("connect", _COMPENSATE, "connect", undo=_leave),
     Request("disconnect", _FINISH, "disconnect"),
     Request("ready_for_room_event", _AT_ONCE),
     Request("get_session_stats", _ABANDON, "get_session_stats"),
     Request("simulate_scenario", _FINISH, "simulate_scenario"),
     Request("e2ee", _AT_ONCE),
     # tracks and publications
-    Request("publish_track", _COMPENSATE, "publish_track", undo=_undo_publish),
+    Request("publish_track", _COMPENSATE, "publish_track", undo=_unpublish),
     Request("unpublish_track", _FINISH, "unpublish_track"),
     Request("set_subscribed", _AT_ONCE),
     Request("create_video_track", _AT_ONCE),

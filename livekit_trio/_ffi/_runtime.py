@@ -207,21 +207,18 @@ class Runtime:
             self._inbox.abandon(async_id)
 
     def undo(self, request: Request, fields: dict[str, Any], reply: Any, payload: bytes, /) -> None:
-        if request.name == "connect":
-            self._undo_connect(reply)
         taken = 0
-        undoing = request.undo(fields, reply) if request.undo is not None else None
-        if undoing is not None:
-            name, undo_fields = undoing
-            taken = undo_fields.get(REQUESTS[name].takes, 0)
-            self.send(name, undo_fields).forsake()
+        steps = request.undo(fields, reply) if request.undo is not None else ()
+        for name, undo_fields in steps:
+            taken = undo_fields.get(REQUESTS[name].takes, taken)
+            try:
+                if REQUESTS[name].reply:
+                    self.send(name, undo_fields).forsake()
+                else:
+                    self.request(name, **undo_fields)
+            except NativeRefusalError as refusal:
+                _logger.debug("nothing to undo: %s", refusal)  # it has ended by itself meanwhile
         self._drop_owned(event_number(request.reply), payload, keep=taken)
-
-    def _undo_connect(self, reply: Any) -> None:
-        if reply.WhichOneof("message") == "result":
-            room_handle = reply.result.room.handle.id
-            self.request("ready_for_room_event", room_handle=room_handle)
-            self.send("disconnect", {"room_handle": room_handle}).forsake()
 
     # ---- the pump
 
@@ -252,17 +249,16 @@ class Runtime:
             _logs.forward(records)
 
     def _dispatch(self, event: Event) -> None:
+        try:
+            self._hand_over(event)
+        except Exception as cause:
+            _logger.exception("an event of kind %d could not be handled", event[0])
+            self._blame(event[1], internal_error(cause))
+
+    def _hand_over(self, event: Event) -> None:
         kind, key, stamp_ns, payload = event
-        if kind in HANDLE_KEYED or kind in (READY, LAGGED):
-            sink = self._sinks.get(key)
-            if sink is None:
-                self._ignore(kind, payload)
-                return
-            try:
-                sink.deliver(kind, stamp_ns, payload)
-            except Exception as error:
-                _logger.exception("an event of kind %d could not be delivered", kind)
-                self._fail_sink(key, sink, error)
+        if (sink := self._sinks.get(key)) is not None and (kind in HANDLE_KEYED or kind in (READY, LAGGED)):
+            sink.deliver(kind, stamp_ns, payload)
         elif kind == PANIC:
             self._panic(event_class("panic").FromString(payload).message)
         elif (call := self._calls.get(key)) is not None:
@@ -270,18 +266,25 @@ class Runtime:
         else:
             self._ignore(kind, payload)
 
+    def _blame(self, key: int, error: InternalError) -> None:
+        if (call := self._calls.get(key)) is not None:
+            call.fail(error)
+        elif (sink := self._sinks.get(key)) is not None:
+            self.unroute(key)
+            sink.fail(error)
+
     def _ignore(self, kind: int, payload: bytes) -> None:
         self.ignored[str(kind)] += 1
-        self._drop_owned(kind, payload)
+        connect = REQUESTS["connect"]
+        if kind == event_number(connect.reply):  # abandoned while it was in the very batch that is being drained
+            self.undo(connect, {}, self.parse_reply(connect, payload), payload)
+        else:
+            self._drop_owned(kind, payload)
 
     def _drop_owned(self, kind: int, payload: bytes, *, keep: int = 0) -> None:
         for handle in owned_handles(kind, payload):
             if handle != keep:
                 self.library.drop(handle)
-
-    def _fail_sink(self, key: int, sink: Sink, cause: Exception) -> None:
-        self.unroute(key)
-        sink.fail(internal_error(cause))
 
     def _panic(self, text: str) -> None:
         message = _logs.redact(text)

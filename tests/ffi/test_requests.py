@@ -40,31 +40,44 @@ def test_what_a_request_takes_over_is_a_field_of_it(name: str) -> None:
     assert REQUESTS[name].takes in _FIELDS[name].message_type.fields_by_name
 
 
-def test_only_a_request_that_compensates_has_an_undo_and_connect_is_the_bridges() -> None:
+def test_exactly_what_compensates_has_an_undo() -> None:
     undone = {name for name, row in REQUESTS.items() if row.undo is not None}
-    compensated = {name for name, row in REQUESTS.items() if row.on_cancel is OnCancel.COMPENSATE}
-    assert compensated == undone | {"connect"}
+    assert undone == {name for name, row in REQUESTS.items() if row.on_cancel is OnCancel.COMPENSATE}
+
+
+def steps(name: str, fields: dict[str, Any], reply: Any) -> Any:
+    undo = REQUESTS[name].undo
+    assert undo is not None
+    undoing = undo(fields, reply)
+    for step, step_fields in undoing:
+        assert proto.FfiRequest.FromString(encode_request(step, step_fields)).WhichOneof("message") == step
+    return undoing
+
+
+def test_undoing_a_join_leaves_and_undoing_a_failed_one_does_nothing() -> None:
+    done = proto.ConnectCallback(async_id=1)
+    done.result.room.handle.id = 7
+    assert steps("connect", {}, done) == (
+        ("ready_for_room_event", {"room_handle": 7}),
+        ("disconnect", {"room_handle": 7}),
+    )
+    assert steps("connect", {}, proto.ConnectCallback(async_id=1, error="no")) == ()
 
 
 def test_undoing_a_publish_unpublishes_and_undoing_a_failed_one_does_nothing() -> None:
-    undo = REQUESTS["publish_track"].undo
-    assert undo is not None
     done = proto.PublishTrackCallback(async_id=1)
     done.publication.handle.id = 7
     done.publication.info.sid = "TR_x"
-    undoing = undo({"local_participant_handle": 5}, done)
-    assert undoing is not None
-    name, fields = undoing
-    assert proto.FfiRequest.FromString(encode_request(name, fields)).unpublish_track.track_sid == "TR_x"
-    assert undo({"local_participant_handle": 5}, proto.PublishTrackCallback(async_id=1, error="no")) is None
+    ((name, fields),) = steps("publish_track", {"local_participant_handle": 5}, done)
+    assert (name, fields["track_sid"], fields["local_participant_handle"]) == ("unpublish_track", "TR_x", 5)
+    failed = proto.PublishTrackCallback(async_id=1, error="no")
+    assert steps("publish_track", {"local_participant_handle": 5}, failed) == ()
 
 
 @pytest.mark.parametrize("kind", ["byte", "text"])
 def test_undoing_an_open_closes_the_writer_with_a_reason(kind: str) -> None:
-    undo = REQUESTS[f"{kind}_stream_open"].undo
-    assert undo is not None
     reply = getattr(proto, f"{kind.title()}StreamOpenCallback")(async_id=1)
     reply.writer.handle.id = 9
-    undoing = undo({}, reply)
-    assert undoing == (f"{kind}_stream_close", {"writer_handle": 9, "reason": "cancelled"})
-    assert REQUESTS[undoing[0]].takes == "writer_handle"
+    ((name, fields),) = steps(f"{kind}_stream_open", {}, reply)
+    assert (name, fields) == (f"{kind}_stream_close", {"writer_handle": 9, "reason": "cancelled"})
+    assert REQUESTS[name].takes == "writer_handle"
