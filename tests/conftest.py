@@ -41,7 +41,8 @@ def pytest_report_header() -> str:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that ask for a backend on both event loops; those in virtual time on Trio, which alone has it."""
-    if "anyio_backend" not in metafunc.fixturenames:
+    chosen_by_test = any("anyio_backend" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "anyio_backend" not in metafunc.fixturenames or chosen_by_test:
         return
     chosen = metafunc.config.getoption("--backend")
     backends = [chosen] if chosen else ["trio", "asyncio"]
