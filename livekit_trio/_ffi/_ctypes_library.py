@@ -1,14 +1,15 @@
 """The native library through ctypes: the last resort where no bridge could be built or loaded.
 
 It gives the same results as the bridge, but not the same timing: its callbacks enter Python, so a native media thread waits
-for the GIL (2 ms on average while Python is busy, 15 ms at worst, as measured; the bridge 1 us). Nor can such callbacks be
-made safe where Python is not: a thread that calls back while the interpreter ends never returns, and in a forked child the
-lock that a callback held stays taken. `silence` and `disown` do what can be done from Python.
+for the GIL (2 ms on average while Python is busy, 15 ms at worst, as measured; the bridge 1 us). Nor are such callbacks quite
+safe while the interpreter ends: CPython ends a thread that wants the GIL then, and Rust aborts when it is unwound. `silence`
+gives the library another callback, one that is not Python; what is under way at that moment has a few milliseconds to finish.
 """
 
 from __future__ import annotations
 
 import ctypes
+import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -34,6 +35,9 @@ _REQUEST: Final = ctypes.CFUNCTYPE(
 _DROP: Final = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_uint64)
 _INITIALIZE: Final = ctypes.CFUNCTYPE(None, _CALLBACK, ctypes.c_bool, ctypes.c_char_p, ctypes.c_char_p)
 
+_NOTHING: Final = ctypes.cast(ctypes.pythonapi.Py_GetPlatform, _CALLBACK)
+"""A callback that does nothing: this function of CPython's returns the address of a literal, needs no GIL and survives its end."""
+
 _immortal: Final[list[object]] = []
 """What native threads call: it must outlive everything else."""
 
@@ -54,12 +58,13 @@ class CtypesLibrary:
         self.wakes_by: Final = "descriptor"
         self._request = _REQUEST(request)
         self._drop = _DROP(drop)
+        self._initialize = _INITIALIZE(initialize)
+        self._sdk = sdk.encode(), version.encode()
         self._disowned = False
         self._router = Router(self.request, self.drop)
         callback = _CALLBACK(self._called_back)
         _immortal.append(callback)
-        # Log capture is always on: without it the library prints failed requests, tokens and keys to stderr by itself.
-        _INITIALIZE(initialize)(callback, True, sdk.encode(), version.encode())
+        self._call_back(callback)
 
     def request(self, message: Buffer, /) -> bytes:
         if self._disowned:
@@ -97,10 +102,16 @@ class CtypesLibrary:
 
     def silence(self) -> None:
         self._router.silence()
+        self._call_back(_NOTHING)
+        time.sleep(0.005)  # lets the GIL go
 
     def disown(self) -> None:
         self._disowned = True
         self._router.disown()
+
+    def _call_back(self, callback: object) -> None:
+        # Log capture is always on: without it the library prints failed requests, tokens and keys to stderr by itself.
+        self._initialize(callback, True, *self._sdk)
 
     def _called_back(self, data: int, length: int) -> None:
         self._router.receive(ctypes.string_at(data, length))

@@ -120,10 +120,7 @@ def _open(path: Path) -> list[int]:
     """Load the file and return the addresses of its entry points."""
     what = str(path)
     if not path.is_file():
-        missing = f"there is no such file; {PATH_VARIABLE} names it"
-        if not os.environ.get(PATH_VARIABLE):
-            missing = "it is missing; `uv sync --reinstall-package livekit-trio` brings it back"
-        raise NativeLoadError(((what, missing),))
+        raise NativeLoadError(((what, _why_missing()),))
     if _is_loaded(path):
         raise NativeLoadError(((what, "something else in this process has loaded it and may have initialised it"),))
     try:
@@ -134,6 +131,14 @@ def _open(path: Path) -> list[int]:
         return [_address(library, f"livekit_ffi_{name}") for name in _ENTRY_POINTS]
     except (OSError, AttributeError) as error:
         raise NativeLoadError(((what, str(error)),)) from error
+
+
+def _why_missing() -> str:
+    if os.environ.get(PATH_VARIABLE):
+        return f"there is no such file; {PATH_VARIABLE} names it"
+    if Path(__file__).parents[2].joinpath("pyproject.toml").is_file():
+        return "it is missing; `uv sync --reinstall-package livekit-trio` brings it back"
+    return "it is missing; `pip install --force-reinstall --no-deps livekit-trio` brings it back"
 
 
 def _is_loaded(path: Path) -> bool:
