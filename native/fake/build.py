@@ -6,6 +6,7 @@ It is built once for each state of its sources, under `native/build/`.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -19,9 +20,20 @@ HEADERS = (NATIVE / "fake" / "fake_ffi.h", *(NATIVE / "bridge" / name for name i
 FLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra")
 
 
-def compiler() -> str | None:
-    """The C compiler, or None where there is none."""
-    return os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+def compiler() -> list[str]:
+    """The command of a C compiler: CC, what is on PATH, or the zig of the package ziglang.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if os.environ.get("CC"):
+        return os.environ["CC"].split()
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return [found]
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise FileNotFoundError("there is no C compiler: neither $CC nor cc, gcc, clang or the package ziglang")
 
 
 def build_fake(out_dir: Path = NATIVE / "build") -> Path:
@@ -37,14 +49,11 @@ def build_fake(out_dir: Path = NATIVE / "build") -> Path:
     library = out_dir / f"libfake_ffi-{digest.hexdigest()[:12]}.so"
     if library.exists():
         return library
-    cc = compiler()
-    if cc is None:
-        raise FileNotFoundError("no C compiler was found: set CC, or install gcc or clang")
     out_dir.mkdir(parents=True, exist_ok=True)
     # Aside, and then moved: another process may be building the same.
     with tempfile.TemporaryDirectory(dir=out_dir) as aside:
         fresh = Path(aside) / library.name
-        subprocess.run([*cc.split(), *FLAGS, *map(str, SOURCES), "-o", str(fresh)], check=True)
+        subprocess.run([*compiler(), *FLAGS, *map(str, SOURCES), "-o", str(fresh)], check=True)
         fresh.replace(library)
     return library
 
