@@ -5,13 +5,13 @@ Nothing in here loads the native library or imports `livekit_trio.rtc`.
 
 from __future__ import annotations
 
-from ._grants import AgentEndpointGrants as AgentEndpointGrants
-from ._grants import AgentGrants as AgentGrants
-from ._grants import AgentThreadGrants as AgentThreadGrants
-from ._grants import InferenceGrants as InferenceGrants
-from ._grants import ObservabilityGrants as ObservabilityGrants
-from ._grants import SIPGrants as SIPGrants
-from ._grants import VideoGrants as VideoGrants
-from ._token import AccessToken as AccessToken
-from ._token import Claims as Claims
-from ._token import TokenVerifier as TokenVerifier
+from ._grants import (
+    AgentEndpointGrants as AgentEndpointGrants,
+    AgentGrants as AgentGrants,
+    AgentThreadGrants as AgentThreadGrants,
+    InferenceGrants as InferenceGrants,
+    ObservabilityGrants as ObservabilityGrants,
+    SIPGrants as SIPGrants,
+    VideoGrants as VideoGrants,
+)
+from ._token import AccessToken as AccessToken, Claims as Claims, TokenVerifier as TokenVerifier

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, TypeVar,
 
 import attrs
 import jwt
+from typing_extensions import override
 
 from .._errors import TokenError
 from ._grants import (
@@ -52,7 +53,7 @@ _GRANTS: Final = (
     AgentEndpointGrants,
     AgentThreadGrants,
 )
-_Grants = TypeVar("_Grants", bound=attrs.AttrsInstance)
+_Grants = TypeVar("_Grants")
 
 # PyJWT's signatures name types of `cryptography`, which HS256 does not need and which need not be installed.
 _jwt = cast("Any", jwt)
@@ -91,18 +92,15 @@ class Claims:
 
     def asdict(self) -> dict[str, Any]:
         """The claims as they stand in the token, without its subject, issuer and times."""
-        claims: dict[str, Any] = {}
-        for name, value in _filled_in(self):
-            if name == "identity":
-                continue  # the subject
+        claims = {name: value for name, value in _filled_in(self) if name != "identity"}  # which is the subject
+        for name, value in claims.items():
             if isinstance(value, _GRANTS):
-                value = {_camel(key): entry for key, entry in _filled_in(value)}
-            elif name == "room_config":
-                from google.protobuf.json_format import MessageToDict
+                claims[name] = {_camel(key): entry for key, entry in _filled_in(value)}
+        if self.room_config is not None:
+            from google.protobuf.json_format import MessageToDict
 
-                value = MessageToDict(value)
-            claims[_camel(name)] = value
-        return claims
+            claims["room_config"] = MessageToDict(self.room_config)
+        return {_camel(name): value for name, value in claims.items()}
 
 
 @attrs.define(init=False)
@@ -257,6 +255,7 @@ class TokenVerifier:
         self.api_key, self._secret = _credentials(api_key, api_secret)
         self._leeway = leeway
 
+    @override
     def __repr__(self) -> str:
         return f"TokenVerifier(api_key={self.api_key!r}, leeway={self._leeway!r})"
 
@@ -326,9 +325,13 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def _filled_in(instance: Any) -> list[tuple[str, Any]]:
+def _fields(cls: type) -> list[str]:
+    return [field.name for field in attrs.fields(cast("Any", cls))]
+
+
+def _filled_in(instance: object) -> list[tuple[str, Any]]:
     """The fields that go into the token: all but None and the empty string, to keep it short."""
-    values = ((field.name, getattr(instance, field.name)) for field in attrs.fields(type(instance)))
+    values = ((name, getattr(instance, name)) for name in _fields(type(instance)))
     return [(name, value) for name, value in values if value is not None and value != ""]
 
 
@@ -373,7 +376,7 @@ def _read_grants(payload: Mapping[str, Any], grants: type[_Grants], key: str) ->
     """The grants under *key*; what this version does not know of them grants nothing."""
     if key not in payload:
         return None
-    known = {_camel(field.name): field.name for field in attrs.fields(grants)}
+    known = {_camel(name): name for name in _fields(grants)}
     return grants(**{known[name]: value for name, value in _object(payload, key).items() if name in known})
 
 

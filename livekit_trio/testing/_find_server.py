@@ -34,9 +34,10 @@ def find_server(*, checkpoint: Callable[[], None] = lambda: None) -> Path:
     """
     named = os.environ.get("LIVEKIT_SERVER")
     if named:
-        if shutil.which(named) is None:
+        program = shutil.which(named)
+        if program is None:
             raise ServerNotFoundError((("LIVEKIT_SERVER", f"{named} is not an executable file"),))
-        return Path(named)
+        return Path(program)
     on_path = shutil.which("livekit-server")
     refused = "not there" if on_path is None else _refuse(on_path)
     if on_path is not None and refused is None:
@@ -68,7 +69,9 @@ def _cache_directory() -> Path:
 def _refuse(program: str) -> str | None:
     """Why *program* will not do, or None."""
     try:
-        result = subprocess.run((program, "--version"), capture_output=True, text=True, check=False, timeout=10)
+        result = subprocess.run(  # noqa: S603 - the user's own PATH
+            (program, "--version"), capture_output=True, text=True, check=False, timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{program} does not run: {error}"
     version = re.search(r"\d+\.\d+\.\d+", result.stdout)

@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ._children import die_with_parent
 from ._server_errors import ServerNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 VERSION: Final = "1.13.5"
 MODULE: Final = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
@@ -79,7 +80,9 @@ def _find_go() -> str | None:
         return None
     # GOTOOLCHAIN=local: an older Go would fetch a newer one, and answer for that.
     env = os.environ | {"GOTOOLCHAIN": "local"}
-    result = subprocess.run((go, "env", "GOVERSION"), capture_output=True, text=True, check=False, env=env)
+    result = subprocess.run(  # noqa: S603 - the user's own PATH
+        (go, "env", "GOVERSION"), capture_output=True, text=True, check=False, env=env
+    )
     version = re.match(r"go(\d+)\.(\d+)", result.stdout)
     if version is None or (int(version[1]), int(version[2])) < GO_VERSION:
         _say(f"{go} is {result.stdout.strip() or 'unusable'}, too old")
@@ -107,7 +110,9 @@ def _run(
     """Run one step of the build; end it if *checkpoint* raises."""
     log = work / "log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
+        process = subprocess.Popen(  # noqa: S603 - a fixed command
+            (*die_with_parent(), *command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+        )
     try:
         while process.poll() is None:
             checkpoint()
@@ -121,7 +126,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _locked(path: Path, checkpoint: Callable[[], None]) -> Iterator[None]:
+def _locked(path: Path, checkpoint: Callable[[], None]) -> Generator[None]:
     """Hold the lock of the file *path*, which stays. Closing the file, or dying, lets it go."""
     with path.open("a+b") as file:
         told = False
@@ -160,4 +165,5 @@ else:
 
 def _say(text: str) -> None:
     """Tell whoever waits at the terminal."""
-    print(f"livekit-trio: {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"livekit-trio: {text}\n")
+    sys.stderr.flush()

@@ -15,7 +15,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 import attrs
-import httpx
+from typing_extensions import override
 
 from .. import api
 from ._admin import RoomAdmin
@@ -24,10 +24,13 @@ from ._server_errors import ServerStartError
 from ._server_process import POLL_INTERVAL, ServerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
 START_TIMEOUT: Final = 30.0
 """It takes 40 to 90 ms here (measured); a cold disk or a busy machine may need seconds."""
+ANSWER_TIMEOUT: Final = 1.0
+SETTLING_TIME: Final = 0.15
+"""A server that listens takes note of signals, but for 100 ms does not act on them (``time.Sleep`` in its service/server.go)."""
 START_ATTEMPTS: Final = 5
 """Between choosing a port and the server's listening on it another program may take it."""
 PORTS: Final = range(20_000, 32_000)
@@ -54,6 +57,7 @@ class DevServer(RoomAdmin):
         self.url = f"ws://127.0.0.1:{port}"
         self.process = process
 
+    @override
     def __repr__(self) -> str:
         return f"<DevServer {self.url}, {self.process!r}>"
 
@@ -94,14 +98,28 @@ class DevServer(RoomAdmin):
         """
         begin = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.process.start()
+        try:
+            await self._wait_for_answer(begin)
+            await anyio.sleep(SETTLING_TIME)
+        except BaseException:
+            self.process.kill()
+            await self.process.stop()  # noqa: ASYNC102 - shielded and bounded itself
+            raise
+
+    async def _wait_for_answer(self, begin: int) -> None:
+        """Wait until it answers; *begin* is where the log of this life begins."""
         with anyio.move_on_after(START_TIMEOUT):
-            while self.process.returncode is None:
-                # Asking with the key makes sure that it is this server that answers, and not another one on its port.
-                with contextlib.suppress(httpx.TransportError):
+            while True:
+                await anyio.sleep(POLL_INTERVAL)
+                # Asking with the key makes sure that it is this server that answers, and not another program on its port;
+                # that one may as well accept the connection and say nothing.
+                with contextlib.suppress(OSError, anyio.BrokenResourceError), anyio.move_on_after(ANSWER_TIMEOUT):
                     await self.call_room_service("ListRooms", {})
                     return
-                await anyio.sleep(POLL_INTERVAL)
-        raise ServerStartError(self.process.returncode, self.log_path.read_text(errors="replace")[begin:][-2000:])
+                if self.process.returncode is not None:
+                    break
+        output = self.log_path.read_bytes()[begin:].decode(errors="replace")
+        raise ServerStartError(self.process.returncode, output[-2000:])
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +131,7 @@ async def open_server(
     port: int | None = None,
     api_key: str | None = None,
     api_secret: str | None = None,
-) -> AsyncIterator[DevServer]:
+) -> AsyncGenerator[DevServer]:
     """Run a real livekit-server as a child process, on free loopback ports and with keys of its own.
 
     The server program is found, or built once, by `find_server`. However the block is left, the server has ended afterwards.
@@ -139,34 +157,35 @@ async def open_server(
     with tempfile.TemporaryDirectory(prefix="livekit-server-") as directory:
         config_path = Path(directory, "config.yaml")
         process = ServerProcess((str(program), "--config", str(config_path)), Path(directory, "log"))
+        further = _further(webhook_urls, redis, key, settings)
+        server = await _start(process, config_path, port, key, secret, further)
         try:
-            yield await _start(process, config_path, port, key, secret, _further(webhook_urls, redis, key, settings))
+            yield server
         finally:
-            await process.stop()
+            await process.stop()  # noqa: ASYNC102 - shielded and bounded itself
 
 
 async def _start(
     process: ServerProcess, config_path: Path, port: int | None, key: str, secret: str, further: Mapping[str, Any]
 ) -> DevServer:
     """Start the server, on other ports if those it was given are taken meanwhile."""
-    for attempts_left in reversed(range(START_ATTEMPTS)):
-        http, tcp, udp = (
-            port or _free_port(socket.SOCK_STREAM),
-            _free_port(socket.SOCK_STREAM),
-            _free_port(socket.SOCK_DGRAM),
-        )
+    attempts = 0
+    while True:  # noqa: ASYNC913 - start() is a checkpoint
+        http = port or _free_port(socket.SOCK_STREAM)
+        configuration = _configuration(http, _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM))
         # JSON is YAML.
-        config_path.write_text(json.dumps(_merge(_configuration(http, tcp, udp) | {"keys": {key: secret}}, further)))
+        config_path.write_text(  # noqa: ASYNC240 - a few hundred bytes
+            json.dumps(_merge(configuration | {"keys": {key: secret}}, further))
+        )
         server = DevServer(http, key, secret, process)
         try:
             await server.start()
         except ServerStartError as error:
-            await process.stop()
-            if not (error.port_taken and attempts_left):
+            attempts += 1
+            if not error.port_taken or port is not None or attempts == START_ATTEMPTS:
                 raise
         else:
             return server
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _configuration(http: int, tcp: int, udp: int) -> dict[str, Any]:
@@ -181,7 +200,7 @@ def _configuration(http: int, tcp: int, udp: int) -> dict[str, Any]:
             "node_ip": "127.0.0.1",
             "use_external_ip": False,
             "enable_loopback_candidate": True,
-            "interfaces": {"includes": ["lo"]},
+            "interfaces": {"includes": ["lo", "lo0"]},  # Linux, macOS
             # Nobody answers there. Without it clients are sent to a public STUN server, and libwebrtc keeps a resolver
             # thread and a socket for each candidate for some 10 s after each join, which looks like a leak.
             "stun_servers": ["127.0.0.1:3478"],
@@ -206,15 +225,16 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     for name, value in changes.items():
         old = merged.get(name)
         if isinstance(old, dict) and isinstance(value, dict):
-            value = _merge(cast("dict[str, Any]", old), cast("dict[str, Any]", value))
-        merged[name] = value
+            merged[name] = _merge(cast("dict[str, Any]", old), cast("dict[str, Any]", value))
+        else:
+            merged[name] = value
     return merged
 
 
 def _free_port(kind: socket.SocketKind) -> int:
     """A port that nobody listens on at this moment."""
     while True:
-        port = random.choice(PORTS)
+        port = random.choice(PORTS)  # noqa: S311 - no secret
         with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
             probe.bind(("", port))  # of every interface: the server listens on all of them for media over TCP
             return port

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from .._errors import LiveKitError
 
 
@@ -16,6 +18,7 @@ class ServerNotFoundError(LiveKitError):
         super().__init__(attempts)
         self.attempts = attempts
 
+    @override
     def __str__(self) -> str:
         tried = "".join(f"\n  {place}: {reason}" for place, reason in self.attempts)
         return (
@@ -43,6 +46,7 @@ class ServerStartError(LiveKitError):
         """Whether another program listens on one of its ports. The server's exit status does not tell: it is 0 then."""
         return "address already in use" in self.output
 
+    @override
     def __str__(self) -> str:
         what = "did not answer in time" if self.returncode is None else f"ended with status {self.returncode}"
         return f"livekit-server {what}:\n{self.output}"

@@ -6,25 +6,23 @@ without awaiting anything. Its output goes to a file, so that nobody has to read
 
 from __future__ import annotations
 
-import functools
 import os
-import shutil
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Final, final
 
 import anyio
+import anyio.lowlevel
+from typing_extensions import override
+
+from ._children import die_with_parent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_INTERVAL: Final = 0.01
-STOP_TIMEOUT: Final = 1.0
-"""A server ends within 20 ms of its second SIGTERM (measured); what hangs is killed.
-
-It never ends if they come in its first 100 ms, in which it takes note of signals and does not act on them.
-"""
+STOP_TIMEOUT: Final = 2.0
+"""It ends within 20 ms of its second SIGTERM (measured); what hangs is killed."""
 
 
 @final
@@ -40,6 +38,7 @@ class ServerProcess:
         self.log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
 
+    @override
     def __repr__(self) -> str:
         state = "not started" if self._process is None else f"pid {self._process.pid}, returncode {self.returncode}"
         return f"<ServerProcess {state}>"
@@ -56,8 +55,8 @@ class ServerProcess:
     def start(self) -> None:
         """Start it; of an earlier life nothing may be left (see `stop`)."""
         with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                (*_die_with_parent(), *self._command),
+            self._process = subprocess.Popen(  # noqa: S603 - a fixed command
+                (*die_with_parent(), *self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -83,41 +82,28 @@ class ServerProcess:
 
     async def wait(self) -> int:
         """Wait until it has ended, by whoever's hand, and return its `returncode`."""
-        while (returncode := self.returncode) is None:
+        await anyio.lowlevel.checkpoint()
+        while (returncode := self.returncode) is None:  # noqa: ASYNC110 - no event tells, on every system
             await anyio.sleep(POLL_INTERVAL)
         return returncode
 
     async def stop(self) -> None:
-        """End it and wait until it is gone. Cancelled it is killed and gone all the same. Idempotent."""
-        if self._process is None:
-            return
+        """End it and wait until it is gone. Cancelled, it is killed and gone all the same. Idempotent."""
+        child = self._child
         try:
             if os.name == "posix":
-                self.resume()
+                child.send_signal(signal.SIGCONT)
             with anyio.move_on_after(STOP_TIMEOUT, shield=True):
-                while self.returncode is None:
-                    self.terminate()  # the first only drains; two that are pending at once count as one
+                await anyio.lowlevel.checkpoint()
+                while child.poll() is None:
+                    child.terminate()  # the first only drains; two that are pending at once count as one
                     await anyio.sleep(POLL_INTERVAL)
         finally:
-            self._process.kill()
-            self._process.wait()  # blocks for the moment that the kernel needs
+            child.kill()
+            child.wait()  # blocks for the moment that the kernel needs
 
     @property
     def _child(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError("the server has not been started")
         return self._process
-
-
-@functools.cache
-def _die_with_parent() -> tuple[str, ...]:
-    """A prefix for the command with which the kernel kills it when the thread that starts it is no more.
-
-    That covers a parent that was itself killed, on Linux with util-linux' setpriv; elsewhere there is no such thing.
-    """
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    if setpriv is None:
-        return ()
-    prefix = (setpriv, "--pdeathsig", "SIGKILL")
-    works = subprocess.run((*prefix, "true"), stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return prefix if works.returncode == 0 else ()
