@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,9 @@ from livekit_trio.testing import DevServer, open_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+# The helpers' asserts too must hold under `python -O`.
+pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()))
 
 TIERS = ("browser", "redis", "netns", "long")
 BACKENDS = ("trio", "asyncio", "uvloop")
