@@ -29,6 +29,7 @@ Every error keeps its facts as attributes and can be pickled. No token and no ke
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import anyio
 import trio
@@ -96,8 +97,9 @@ class UsedAfterForkError(NativeError):
     Open rooms in the child only if the parent has opened none, or start the child with the spawn method.
     """
 
-    def __init__(self) -> None:
-        super().__init__("the native library was initialised in the parent process and cannot be used after fork()")
+    @override
+    def __str__(self) -> str:
+        return "the native library was initialised in the parent process and cannot be used after fork()"
 
 
 class ConnectErrorKind(enum.Enum):
@@ -185,7 +187,7 @@ class UpdateError(OperationError):
 
     def __init__(self, operation: str, message: str) -> None:
         super().__init__(message)
-        self.args = (operation, message)
+        self.args: tuple[Any, ...] = (operation, message)
         self.operation = operation
 
     @override
@@ -202,7 +204,7 @@ class SubscribeError(OperationError):
 
     def __init__(self, track_sid: str, message: str) -> None:
         super().__init__(message)
-        self.args = (track_sid, message)
+        self.args: tuple[Any, ...] = (track_sid, message)
         self.track_sid = track_sid
 
     @override
@@ -252,8 +254,12 @@ class StreamBusyError(StreamError, trio.BusyResourceError, anyio.BusyResourceErr
     """Two tasks read from one stream at once. Open one stream for each reader."""
 
     def __init__(self) -> None:
-        # Not through anyio's __init__, which makes a sentence of its argument.
-        Exception.__init__(self, "another task is already reading from this stream")
+        # Not through anyio's __init__, which wants an argument and makes a sentence of it.
+        Exception.__init__(self)
+
+    @override
+    def __str__(self) -> str:
+        return "another task is already reading from this stream"
 
 
 class EndOfStream(trio.EndOfChannel, anyio.EndOfStream):

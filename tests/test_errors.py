@@ -1,0 +1,147 @@
+"""The errors: one root, texts that say what happened, facts that survive pickling."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import inspect
+import pickle
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+import trio
+
+from livekit_trio import _errors, _mailbox, rtc, testing
+from livekit_trio._errors import (
+    ConnectError,
+    ConnectErrorKind,
+    EndOfStream,
+    InternalError,
+    LiveKitError,
+    NativeError,
+    NativeLoadError,
+    NativePanicError,
+    NativeRefusalError,
+    OperationError,
+    PublishDataError,
+    PublishTrackError,
+    RoomClosedError,
+    StreamBusyError,
+    StreamClosedError,
+    StreamError,
+    StreamLaggedError,
+    SubscribeError,
+    TokenError,
+    UnpublishTrackError,
+    UpdateError,
+    UsedAfterForkError,
+    WrongLoopError,
+    internal_error,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# One of each class that can be raised, with all its facts and a piece of its text.
+SAMPLES = [
+    (NativeLoadError((("bridge", "no such file"), ("ctypes", "forbidden"))), "bridge: no such file"),
+    (NativeRefusalError("publish_track", "no such track"), "refused publish_track: no such track"),
+    (NativeRefusalError(), "it gave no reason"),
+    (NativePanicError("index out of bounds"), "index out of bounds"),
+    (UsedAfterForkError(), "fork()"),
+    (ConnectError(ConnectErrorKind.SERVER, "ws://host", "Internal Server Error", 500), "ws://host (server 500)"),
+    (ConnectError(ConnectErrorKind.REFUSED, "ws://host", "refused"), "ws://host (refused): refused"),
+    (RoomClosedError(rtc.DisconnectReason.ROOM_DELETED), "ROOM_DELETED"),
+    (RoomClosedError(rtc.DisconnectReason(4711)), "UNKNOWN_4711"),
+    (OperationError("no"), "no"),
+    (UpdateError("set_name", "no permission"), "set_name: no permission"),
+    (SubscribeError("TR_1", "unpublished"), "TR_1: unpublished"),
+    (PublishTrackError("no permission"), "no permission"),
+    (UnpublishTrackError("not published"), "not published"),
+    (PublishDataError("too large"), "too large"),
+    (StreamClosedError("this event stream was closed"), "closed"),
+    (StreamLaggedError(7), "7 items were lost"),
+    (StreamBusyError(), "another task"),
+    (WrongLoopError("a room"), "a room belongs to the event loop that opened it"),
+    (TokenError("the token has expired"), "expired"),
+    (internal_error(KeyError("x")), "a bug in livekit_trio: KeyError"),
+    (testing.ServerNotFoundError((("PATH", "not there"),)), "PATH: not there"),
+    (testing.ServerStartError(1, "address already in use"), "ended with status 1:\naddress already in use"),
+    (testing.ServerStartError(None, ""), "did not answer in time"),
+    (testing.AdminCallError("DeleteRoom", 404, "not_found", "no room"), "DeleteRoom: 404 not_found: no room"),
+]
+
+ROOTS = (LiveKitError, NativeError, StreamError)
+"""They are caught and never raised."""
+
+OUTSIDE = {EndOfStream: "the end of a stream", _mailbox.WouldBlock: "nothing now"}
+"""Control flow, as StopAsyncIteration is; not below LiveKitError."""
+
+
+def exceptions_of(module: ModuleType) -> set[type[BaseException]]:
+    return {value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, BaseException)}
+
+
+def facts(error: BaseException) -> dict[str, object]:
+    return {name: value for name, value in vars(error).items() if not name.startswith("__")}
+
+
+@pytest.mark.parametrize(("error", "text"), SAMPLES, ids=lambda value: type(value).__name__)
+def test_the_text_says_it(error: Exception, text: str) -> None:
+    assert text in str(error)
+
+
+@pytest.mark.parametrize("error", [error for error, _ in SAMPLES], ids=lambda error: type(error).__name__)
+def test_facts_survive_pickling_and_copying(error: Exception) -> None:
+    error.add_note("seen on a Tuesday")
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(twin) is type(error)
+        assert (str(twin), repr(twin), twin.args, facts(twin)) == (str(error), repr(error), error.args, facts(error))
+        assert twin.__notes__ == ["seen on a Tuesday"]
+
+
+def test_there_is_a_sample_of_each() -> None:
+    ours = {
+        error
+        for module in (_errors, rtc, testing)
+        for error in exceptions_of(module)
+        if error.__module__.startswith("livekit_trio")
+    }
+    assert ours - {type(error) for error, _ in SAMPLES} - set(ROOTS) == set(OUTSIDE)
+
+
+def test_one_root_but_for_control_flow() -> None:
+    for error, _ in SAMPLES:
+        assert isinstance(error, LiveKitError)
+        assert type(error).__name__.endswith("Error")
+    for kind in OUTSIDE:
+        assert not issubclass(kind, LiveKitError)
+
+
+@pytest.mark.parametrize(
+    ("error", "families"),
+    [
+        (RoomClosedError, (trio.BrokenResourceError, anyio.BrokenResourceError)),
+        (StreamLaggedError, (trio.BrokenResourceError, anyio.BrokenResourceError)),
+        (StreamClosedError, (trio.ClosedResourceError, anyio.ClosedResourceError)),
+        (StreamBusyError, (trio.BusyResourceError, anyio.BusyResourceError)),
+        (EndOfStream, (trio.EndOfChannel, anyio.EndOfStream)),
+        (rtc.WouldBlock, (trio.WouldBlock, anyio.WouldBlock)),
+        (NativeLoadError, (ImportError,)),
+        (WrongLoopError, (RuntimeError,)),
+        (TokenError, (ValueError,)),
+    ],
+)
+def test_those_who_know_the_family_catch_them(error: type[Exception], families: tuple[type[Exception], ...]) -> None:
+    assert all(issubclass(error, family) for family in families)
+
+
+def test_a_bug_keeps_its_cause() -> None:
+    cause = KeyError("x")
+    assert internal_error(cause).__cause__ is cause
+    assert isinstance(internal_error(cause), InternalError)
+
+
+def test_no_name_hides_a_builtin() -> None:
+    assert not {error.__name__ for error in exceptions_of(_errors)} & set(vars(builtins))
