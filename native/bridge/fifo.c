@@ -18,7 +18,8 @@ struct event *event_new(const struct arrival *arrival) {
     struct event *event = event_allocate(arrival->kind, arrival->key, arrival->stamp, size);
     if (event) {
         memcpy(event->payload, arrival->payload.at, size);
-        event->cost = size;
+        event->bound = (uint8_t)arrival->bound;
+        event->cost = arrival->bound == UNBOUNDED ? size : arrival->cost;
     }
     return event;
 }

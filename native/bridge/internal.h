@@ -59,6 +59,8 @@ struct arrival {
     struct wire payload;
     uint32_t detail;    /* RoomEvent's oneof; 0 for other kinds */
     struct wire inside; /* the message in it */
+    enum bound bound;   /* which of its route's bounds it counts for, and for how many bytes: measured once it has a route */
+    size_t cost;
 };
 
 /* Who finds what. Guarded by `registry.lock`, which comes before the lock of an inbox or a ring. */
@@ -140,7 +142,9 @@ extern struct native native;
 bool is_silent(void);
 void count(enum counter counter, uint64_t amount);
 void count_duration(int64_t nanoseconds);
-/* Count an event that nobody gets, and dispose of it. NATIVE. */
+/* Drop the handles in a serialised event and undo the join that it reports, if it does. NATIVE. */
+void dispose_payload(uint32_t kind, struct wire payload);
+/* The same for an event that nobody gets, which is counted. NATIVE. */
 void drop_arrival(const struct arrival *arrival, enum counter counter);
 /* The same for events that had been queued. NATIVE. */
 void events_throw_away(struct event *chain);
@@ -160,7 +164,7 @@ void fifo_wake(struct inbox *inbox);
 void fifo_settle(struct inbox *inbox);
 
 /* route.c */
-void route_deliver(const struct arrival *arrival);
+void route_deliver(struct arrival *arrival);
 /* Under registry.lock: take the inbox's routes out of the registry. Release them when nothing of theirs is queued any more. */
 struct route *routes_detach(const struct inbox *inbox);
 void routes_release(struct route *routes);

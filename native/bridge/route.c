@@ -114,45 +114,47 @@ static bool is_raw_stream(const struct arrival *arrival) {
 
 /* DataPacketReceived: kind = 1 (0 lossy, 1 reliable), user = 4 { data = 1 { data = 2 { data_len = 2 } } }. Without `user` it is
  * a DTMF tone, a few bytes that nobody sends in a flood. */
-static void measure_packet(struct wire packet, struct event *event) {
+static void measure_packet(struct arrival *arrival) {
     struct field kind, field;
-    if (!wire_find(packet, 4, WIRE_BYTES, &field)) {
+    if (!wire_find(arrival->inside, 4, WIRE_BYTES, &field)) {
         return;
     }
-    event->bound = wire_find(packet, 1, WIRE_VARINT, &kind) && kind.value == 0 ? LOSSY : RELIABLE;
+    arrival->bound = wire_find(arrival->inside, 1, WIRE_VARINT, &kind) && kind.value == 0 ? LOSSY : RELIABLE;
     if (wire_find(field.bytes, 1, WIRE_BYTES, &field) && wire_find(field.bytes, 2, WIRE_BYTES, &field) &&
         wire_find(field.bytes, 2, WIRE_VARINT, &field)) {
-        event->cost += (size_t)field.value;
+        arrival->cost += (size_t)field.value;
     }
 }
 
-static void measure(const struct arrival *arrival, struct event *event) {
+static void measure(struct arrival *arrival) {
     struct field field;
+    arrival->cost = wire_size(&arrival->payload);
     if (arrival->kind == ROOM_EVENT) {
         if (arrival->detail == DATA_PACKET_RECEIVED) {
-            measure_packet(arrival->inside, event);
+            measure_packet(arrival);
         }
     } else if (arrival->kind == BYTE_STREAM_READER_EVENT || arrival->kind == TEXT_STREAM_READER_EVENT) {
-        event->bound = wire_find(arrival->payload, 2, WIRE_BYTES, &field) ? RELIABLE : UNBOUNDED; /* chunk_received */
+        arrival->bound = wire_find(arrival->payload, 2, WIRE_BYTES, &field) ? RELIABLE : UNBOUNDED; /* chunk_received */
     }
 }
 
-/* Is the event within its bound, with what is queued already? */
-static bool fits(const struct route *route, const struct event *event) {
-    uint64_t limit = route->limit[event->bound];
-    return event->cost <= limit && route->queued[event->bound] <= limit - event->cost;
+static bool fits(const struct route *route, enum bound bound, size_t cost) {
+    uint64_t limit = route->limit[bound];
+    return cost <= limit && route->queued[bound] <= limit - cost;
 }
 
 /* Make room for a lossy packet by unlinking older ones, which are returned; the packet itself if it can never fit. */
 static struct event *append_lossy(struct route *route, struct event *event) {
     struct inbox *inbox = route->inbox;
+    struct event *victims = NULL, **tail = &victims;
     if (event->cost > route->limit[LOSSY]) {
+        inbox->statistics.dropped_lossy++;
         return event;
     }
-    struct event *victims = NULL, **tail = &victims;
-    while (!fits(route, event)) {
+    while (!fits(route, LOSSY, event->cost)) {
         struct event *oldest = route->first_lossy;
         fifo_unlink(inbox, oldest);
+        inbox->statistics.dropped_lossy++;
         oldest->next = NULL;
         *tail = oldest;
         tail = &oldest->next;
@@ -164,38 +166,37 @@ static struct event *append_lossy(struct route *route, struct event *event) {
     return victims;
 }
 
-/* Append, or leave a LAGGED mark in its place. Returns the event if it was dropped. */
-static struct event *append_reliable(struct route *route, struct event *event) {
-    struct inbox *inbox = route->inbox;
-    if (fits(route, event)) {
-        route->queued[RELIABLE] += event->cost;
-        route->lagged = NULL;
-        fifo_append(inbox, event);
-        return NULL;
-    }
-    inbox->statistics.dropped_reliable++;
+/* Something reliable has no room: leave a LAGGED mark in its place. */
+static void lose(struct route *route, int64_t stamp) {
+    route->inbox->statistics.dropped_reliable++;
     if (!route->lagged) {
-        route->lagged = event_allocate(LAGGED, route->key, event->stamp, LAGGED_DIGITS);
+        route->lagged = event_allocate(LAGGED, route->key, stamp, LAGGED_DIGITS);
         if (!route->lagged) {
-            return event;
+            return;
         }
         route->lagged->route = route;
-        fifo_append(inbox, route->lagged);
+        fifo_append(route->inbox, route->lagged);
     }
     route->lagged->lost++;
-    return event;
+}
+
+/* Returns the event if it was dropped. */
+static struct event *append_reliable(struct route *route, struct event *event) {
+    if (!fits(route, RELIABLE, event->cost)) {
+        lose(route, event->stamp);
+        return event;
+    }
+    route->queued[RELIABLE] += event->cost;
+    route->lagged = NULL;
+    fifo_append(route->inbox, event);
+    return NULL;
 }
 
 static struct event *append_bounded(struct route *route, struct event *event) {
-    struct event *dropped = NULL;
     event->route = route;
     switch (event->bound) {
     case LOSSY:
-        dropped = append_lossy(route, event);
-        for (const struct event *victim = dropped; victim; victim = victim->next) {
-            route->inbox->statistics.dropped_lossy++;
-        }
-        return dropped;
+        return append_lossy(route, event);
     case RELIABLE:
         return append_reliable(route, event);
     default:
@@ -214,9 +215,26 @@ static struct route *find_route(uint64_t key) {
     return route;
 }
 
-static void deliver_by_route(struct route *route, const struct arrival *arrival) {
+/* Under a flood most of what comes is lost; then it is not even copied. */
+static bool lose_uncopied(struct route *route, const struct arrival *arrival) {
+    struct inbox *inbox = route->inbox;
+    mutex_lock(&inbox->lock);
+    bool lost = !inbox->closed && !route->ended && !fits(route, RELIABLE, arrival->cost);
+    if (lost) {
+        lose(route, arrival->stamp);
+    }
+    mutex_unlock(&inbox->lock);
+    return lost;
+}
+
+static void deliver_by_route(struct route *route, struct arrival *arrival) {
     if (is_raw_stream(arrival) && !atomic_load_explicit(&route->raw_streams, memory_order_relaxed)) {
         drop_arrival(arrival, DROPPED_RAW);
+        return;
+    }
+    measure(arrival);
+    if (arrival->bound == RELIABLE && lose_uncopied(route, arrival)) {
+        dispose_payload(arrival->kind, arrival->payload);
         return;
     }
     struct event *event = event_new(arrival);
@@ -224,8 +242,6 @@ static void deliver_by_route(struct route *route, const struct arrival *arrival)
         drop_arrival(arrival, DROPPED_UNROUTED);
         return;
     }
-    measure(arrival, event);
-
     struct inbox *inbox = route->inbox;
     struct event *dropped = NULL;
     mutex_lock(&inbox->lock);
@@ -241,7 +257,7 @@ static void deliver_by_route(struct route *route, const struct arrival *arrival)
     events_dispose(dropped);
 }
 
-void route_deliver(const struct arrival *arrival) {
+void route_deliver(struct arrival *arrival) {
     struct route *route = find_route(arrival->key);
     if (!route) {
         drop_arrival(arrival, DROPPED_UNROUTED);
