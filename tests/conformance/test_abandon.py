@@ -48,6 +48,8 @@ def test_a_reply_abandoned_before_it_comes(subject: Subject, reader: Reader) -> 
     assert subject.live_handles() == 0
     assert reader.take() == []
     assert subject.library.statistics()["dropped_abandoned"] == 1
+    subject.emit(publish_data={"async_id": reader.async_id(1)})
+    assert reader.kinds() == [11]  # that it was abandoned is not remembered for ever
 
 
 def test_a_reply_abandoned_after_it_came(subject: Subject, reader: Reader) -> None:

@@ -128,6 +128,24 @@ def test_each_gap_has_a_mark_of_its_own(subject: Subject, reader: Reader) -> Non
     assert subject.live_handles() == 0
 
 
+def test_a_mark_that_was_taken_counts_no_more(subject: Subject, reader: Reader) -> None:
+    reader.inbox.route(ROOM, RouteLimits(reliable=1_500))
+    for expected in ("lagged 2", "lagged 1"):
+        for _ in range(int(expected[-1])):
+            send_packet(subject, RELIABLE, bytes(2_000))
+        assert lengths(reader.take()) == [expected]
+    assert subject.live_handles() == 0
+
+
+@pytest.mark.parametrize("kind", [28, 35])
+def test_the_end_of_a_stream_finds_room(subject: Subject, reader: Reader, kind: int) -> None:
+    reader.inbox.route(STREAM, RouteLimits(reliable=0))
+    name = "byte_stream_reader_event" if kind == 28 else "text_stream_reader_event"
+    subject.emit(**{name: {"reader_handle": STREAM, "chunk_received": {}}})
+    subject.emit(**{name: {"reader_handle": STREAM, "eos": {}}})
+    assert reader.kinds() == [LAGGED, kind]
+
+
 def test_chunks_are_bounded_and_the_end_is_not(subject: Subject, reader: Reader) -> None:
     reader.inbox.route(STREAM, RouteLimits(reliable=10 * CHUNK))
     for _ in range(50):
