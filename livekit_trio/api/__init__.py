@@ -5,6 +5,7 @@ Nothing in here loads the native library or imports `livekit_trio.rtc`.
 
 from __future__ import annotations
 
+from .._errors import LiveKitError as LiveKitError, TokenError as TokenError
 from ._grants import (
     AgentEndpointGrants as AgentEndpointGrants,
     AgentGrants as AgentGrants,

@@ -268,20 +268,17 @@ class TokenVerifier:
         Raises:
             TokenError: it is not.
         """
-        payload = self._decode(token)
-        if isinstance(payload, str):
-            raise TokenError(payload)
-        try:
-            return _read_claims(payload)
-        except (TypeError, ValueError) as error:
-            raise TokenError(f"the token's claims are malformed: {type(error).__name__}") from None
+        claims = self._verify(token)
+        if isinstance(claims, str):
+            raise TokenError(claims)
+        return claims
 
-    def _decode(self, token: str) -> dict[str, Any] | str:
-        """The payload, or what is wrong. Returned, not raised, so that no error has PyJWT's as its context."""
+    def _verify(self, token: str) -> Claims | str:
+        """The claims, or what is wrong. Returned, not raised, so that no error has one as its context that quotes the token."""
         if len(token) > MAX_TOKEN_LENGTH:
             return f"the token is longer than {MAX_TOKEN_LENGTH} characters"
         try:
-            return _jwt.decode(
+            payload: dict[str, Any] = _jwt.decode(
                 token,
                 key=self._secret,
                 algorithms=[ALGORITHM],
@@ -289,10 +286,11 @@ class TokenVerifier:
                 leeway=self._leeway,
                 options={"require": ["exp", "nbf", "iss"], "verify_aud": False},
             )
+            return _read_claims(payload)
         except jwt.InvalidTokenError as error:
             return _reason(error)
-        # PyJWT lets these through: text that is no UTF-8, JSON nested too deep, a time that is infinite.
-        except (ValueError, RecursionError, OverflowError):
+        # Claims of a wrong type. And PyJWT lets through: text that is no UTF-8, JSON nested too deep, a time that is infinite.
+        except (TypeError, ValueError, RecursionError, OverflowError):
             return "the token is malformed"
 
 
@@ -389,5 +387,5 @@ def _read_room_config(payload: Mapping[str, Any]) -> RoomConfiguration | None:
 
     try:
         return ParseDict(value, RoomConfiguration(), ignore_unknown_fields=True)
-    except ParseError:
-        raise ValueError("not a RoomConfiguration") from None
+    except ParseError as error:
+        raise ValueError("not a RoomConfiguration") from error
