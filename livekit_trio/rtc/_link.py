@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 class RoomLink(Protocol):
     """The room's side towards its own parts. All of it belongs to the loop that opened the room."""
 
+    def check_open(self) -> None:
+        """Raise if nothing can be asked of the room any more: before any other reason why an operation cannot be done.
+
+        Raises:
+            RoomClosedError: the room has ended.
+            WrongLoopError: called from another event loop.
+        """
+        ...
+
     def request(self, name: str, /, **fields: Any) -> Any:
         """Send a request that is answered at once; returns the inner response message.
 
@@ -35,6 +44,10 @@ class RoomLink(Protocol):
         What cancelling means stands in the request table. Raises what `request` raises, and RoomClosedError if the room
         ends meanwhile.
         """
+        ...
+
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
+        """As `call` for a request whose effect shows in the room: None as soon as *done* says so, answered or not."""
         ...
 
     async def wait_until(self, predicate: Callable[[], object], /) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final, final
 
+import anyio
 import anyio.lowlevel
 import attrs
 from typing_extensions import override
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ._values import PublicationInfo
 
 UNPUBLISHED: Final = "the track was unpublished"
+
+SUBSCRIBE_TIMEOUT: Final = 5.0
+"""Seconds. The media comes within some 20 ms (measured); that it may not come at all, the server tells nobody."""
 
 
 @attrs.define(eq=False)
@@ -219,13 +223,15 @@ class RemoteTrackPublication(TrackPublication):
             The track; at once if we are subscribed already.
 
         Raises:
-            SubscribeError: the media did not come (the native library waits 5 s for it), or the track was unpublished meanwhile.
+            SubscribeError: the media did not come within 5 s, since our token or its publisher does not permit it, or none is sent;
+                or the track was unpublished meanwhile. To wait for it longer, use `set_subscribed` and `TrackSubscribed`.
             RoomClosedError: the room has ended, or ended meanwhile.
 
         Cancellation:
             Takes the wish back, as failing does, unless the track was wanted before or another task waits for it.
         """
         await anyio.lowlevel.checkpoint()
+        self._check_published()
         facts = self._remote
         if facts.track is not None:
             facts.wanted = True
@@ -244,14 +250,17 @@ class RemoteTrackPublication(TrackPublication):
     async def _wait_for_track(self) -> RemoteTrack:
         facts = self._remote
         unpublished, failures = facts.unpublished, facts.failures
-        await facts.link.wait_until(
-            lambda: facts.track is not None or facts.unpublished != unpublished or facts.failures != failures
-        )
+        with anyio.move_on_after(SUBSCRIBE_TIMEOUT):
+            await facts.link.wait_until(
+                lambda: facts.track is not None or facts.unpublished != unpublished or facts.failures != failures
+            )
+        if facts.track is not None:
+            return facts.track
         if facts.unpublished != unpublished:
             raise SubscribeError(self.sid, UNPUBLISHED)
-        if facts.track is None:
+        if facts.failures != failures:
             raise SubscribeError(self.sid, facts.failure)
-        return facts.track
+        raise SubscribeError(self.sid, f"no media came within {SUBSCRIBE_TIMEOUT:g} s: not permitted, or none is sent")
 
     def _ask_for_media(self, subscribed: bool) -> None:
         self._check_published()
@@ -325,6 +334,7 @@ class RemoteTrackPublication(TrackPublication):
         )
 
     def _check_published(self) -> None:
+        self._remote.link.check_open()
         if self._remote.gone:
             raise SubscribeError(self.sid, UNPUBLISHED)
 

@@ -78,12 +78,17 @@ class RoomSession:
 
     # ---- RoomLink: what the parts of the room ask for
 
+    def check_open(self) -> None:
+        self.runtime.check_loop("a room")
+        if self.phase is not Phase.JOINED:
+            raise self.closed_error()
+
     def request(self, name: str, /, **fields: Any) -> Any:
-        self._check_usable()
+        self.check_open()
         return self.runtime.request(name, **fields)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        self._check_usable()
+        self.check_open()
         await anyio.lowlevel.checkpoint_if_cancelled()
         call = self.runtime.send(name, fields, group=self._calls)
         try:
@@ -93,6 +98,27 @@ class RoomSession:
             raise
         self._handles.adopt(call.owned_handles())
         return reply
+
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
+        self.check_open()
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        answered = False
+
+        def on_end() -> None:
+            nonlocal answered
+            answered = True
+            self._wake_waiters()
+
+        call = self.runtime.send(name, fields, group=self._calls, on_end=on_end)
+        try:
+            await self.wait_until(lambda: answered or done())
+        except BaseException:
+            call.forsake()
+            raise
+        if done():
+            call.forsake()
+            return None
+        return await call.wait()
 
     async def wait_until(self, predicate: Callable[[], object], /) -> None:
         self.runtime.check_loop("a room")
@@ -125,11 +151,6 @@ class RoomSession:
         """Why the room ended; while it goes on, what leaving it now would be."""
         reason = self.state.disconnect_reason
         return DisconnectReason.CLIENT_INITIATED if reason is None else reason
-
-    def check_open(self) -> None:
-        """Raise RoomClosedError if the room has ended or is being left."""
-        if self.phase is not Phase.JOINED:
-            raise self.closed_error()
 
     def subscribe(self, stream: EventStream[Any]) -> None:
         """Let *stream* have what comes from now on; if the room has ended it ends at once."""
@@ -282,10 +303,6 @@ class RoomSession:
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.set()
-
-    def _check_usable(self) -> None:
-        self.runtime.check_loop("a room")
-        self.check_open()
 
     def closed_error(self) -> RoomClosedError | NativePanicError:
         """A new error that says why the room is of no use any more."""

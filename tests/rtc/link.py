@@ -55,14 +55,14 @@ class Link:
     # ---- RoomLink
 
     def request(self, name: str, /, **fields: Any) -> Any:
-        self._check_open()
+        self.check_open()
         self.requests.append((name, fields))
         if name in self.refuse:
             raise self.refuse[name]
         return SimpleNamespace()
 
     async def call(self, name: str, /, **fields: Any) -> Any:
-        self._check_open()
+        self.check_open()
         await anyio.lowlevel.checkpoint()
         self.requests.append((name, fields))
         answer = self.replies.get(name)
@@ -71,10 +71,14 @@ class Link:
             await anyio.sleep_forever()
         return reply
 
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
+        reply = await self.call(name, **fields)
+        return None if done() else reply
+
     async def wait_until(self, predicate: Callable[[], object], /) -> None:
         await anyio.lowlevel.checkpoint()
         while not predicate():
-            self._check_open()
+            self.check_open()
             await self._changed.wait()
 
     def drop(self, handle: int, /) -> None:
@@ -87,6 +91,6 @@ class Link:
         self.drop(handle)
         return self.buffers.get(address, bytes(length))
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
         if self.closed is not None:
             raise RoomClosedError(self.closed)
