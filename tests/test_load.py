@@ -15,8 +15,11 @@ import livekit_trio._ffi
 from livekit_trio._ffi._load import loaded_library, use_library
 from livekit_trio.testing._fake_library import FakeLibrary
 
+from .native.tools import bridge_file, has_compiler
+
 LIBRARY = Path(livekit_trio._ffi.__file__).parent / "_native" / "liblivekit_ffi.so"
-KINDS = ["bridge", "ctypes"]
+KINDS = [*(["bridge"] if has_compiler() else []), "ctypes"]
+"""Without a C compiler there is no bridge."""
 
 PRELUDE = """
 import logging, os, select, sys, threading
@@ -99,6 +102,10 @@ def test_the_library_is_loaded_once() -> None:
     print(len(found), len(set(map(id, found))), _load.loaded_library() is found[0])
     """
     assert output(code) == "8 1 True"
+
+
+def test_there_is_a_bridge_where_there_is_a_compiler() -> None:
+    assert bridge_file().is_file() or not has_compiler()
 
 
 def test_nothing_is_loaded_at_import() -> None:

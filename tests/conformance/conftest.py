@@ -6,35 +6,31 @@ import importlib.machinery
 import importlib.util
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import livekit_trio._ffi
 from livekit_trio._ffi._ctypes_library import CtypesLibrary
 
 from ..native.fake_control import FakeControl
+from ..native.tools import bridge_file, builder, has_compiler
 from .subjects import FakeSubject, NativeSubject, Reader, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+KINDS = ["fake", *(["ctypes", "bridge"] if has_compiler() else [])]
+"""Without a C compiler there is neither the C fake nor the bridge."""
 
 
 @pytest.fixture(scope="session")
 def fake_ffi() -> Path:
     """The C fake of the native library."""
-    spec = importlib.util.spec_from_file_location("build_fake", ROOT / "native" / "fake" / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.build_fake()
+    return builder().build_fake()
 
 
-@pytest.fixture(params=["fake", "ctypes", "bridge"])
+@pytest.fixture(params=KINDS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """A library that was just initialised. Every handle has been dropped at most once when the test ends."""
     if request.param == "fake":
@@ -49,9 +45,7 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
 
 def fresh_bridge(directory: Path) -> Any:
     """A bridge with a state of its own: it keeps one library in a process, so this is another file."""
-    suffix = next(suffix for suffix in importlib.machinery.EXTENSION_SUFFIXES if "abi3" in suffix)
-    built = Path(livekit_trio._ffi.__file__).with_name(f"_bridge{suffix}")
-    copy = shutil.copy(built, directory)
+    copy = shutil.copy(bridge_file(), directory)
     name = "livekit_trio._ffi._bridge"
     loader = importlib.machinery.ExtensionFileLoader(name, str(copy))
     spec = importlib.util.spec_from_loader(name, loader)
