@@ -259,6 +259,9 @@ static bool event_is_reply_to(const struct event *event, const void *async_id) {
 
 bool inbox_abandon(struct inbox *inbox, uint64_t async_id) {
     bool remembered = true;
+    if (async_id >> OWNER_SHIFT != inbox->owner) {
+        return true; /* its reply never comes here */
+    }
     mutex_lock(&inbox->lock);
     struct event *reply = fifo_purge(inbox, event_is_reply_to, &async_id);
     fifo_settle(inbox);

@@ -112,6 +112,7 @@ static void abandoned_joins_are_undone(void) {
     emit(connected(async_id_of(inbox, 2), handles));
     CHECK_EQUAL(fake_requests(), 0);
     CHECK(inbox_abandon(inbox, async_id_of(inbox, 2)));
+    CHECK(!is_readable(inbox));
     check_undone(handles[0], undone + 1, live);
     EXPECT_NOTHING(inbox);
 
@@ -192,7 +193,8 @@ static void routes_carry_and_end(void) {
 
     emit(state_event(9, 2));
     inbox_unroute(inbox, 9);
-    EXPECT_NOTHING(inbox); /* nor does it wake for what is gone */
+    CHECK(!is_readable(inbox)); /* nor does it wake for what is gone */
+    EXPECT_NOTHING(inbox);
     emit(state_event(7, 1));
     EXPECT_NOTHING(inbox);
 
@@ -365,6 +367,8 @@ static void rings_drop_their_oldest(void) {
     CHECK_EQUAL(end->size, stream_end(stream).size - 2);
     events_free(end);
     CHECK(!ring_take(ring));
+    emit(frame(stream, fake_new_handle(960)));
+    CHECK(!ring_take(ring)); /* nothing comes after the end, taken or not */
     end_ring(ring);
     CHECK_EQUAL(fake_live_handles(), live);
     end_inbox(inbox);
@@ -407,6 +411,7 @@ static void closing_a_ring_takes_everything_with_it(void) {
     emit(frame(ring_key(ring), fake_new_handle(960)));
     emit(stream_end(ring_key(ring)));
     ring_close(ring);
+    CHECK(!is_readable(inbox));
     EXPECT_NOTHING(inbox);
     emit(frame(ring_key(ring), fake_new_handle(960)));
     CHECK(!ring_take(ring));
