@@ -191,13 +191,14 @@ def tree(tmp_path: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__", "_native", "*.so", "build")
     for name in ("livekit_trio", "native"):
         shutil.copytree(ROOT / name, copy / name, ignore=ignore)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, copy)
     return copy
 
 
-def build_wheel(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    program = f"from setuptools import build_meta; build_meta.build_wheel({str(tree.parent)!r})"
+def build(what: str, tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Build a "wheel" or an "sdist" into the directory above *tree*."""
+    program = f"from setuptools import build_meta; build_meta.build_{what}({str(tree.parent)!r})"
     inherited = {name: value for name, value in os.environ.items() if name not in {"CC", "LIVEKIT_TRIO_RELEASE"}}
     return subprocess.run(
         [sys.executable, "-c", program], cwd=tree, env=inherited | environment, capture_output=True, text=True
@@ -216,8 +217,12 @@ def has_compiler() -> bool:
     return any(shutil.which(name) for name in (compiler.split()[0], "cc", "gcc", "clang"))
 
 
-def test_wheel_has_library_licences_and_what_this_machine_can_compile(tree: Path) -> None:
-    built = build_wheel(tree)
+def test_wheel_from_an_sdist_has_library_licences_and_what_this_machine_can_compile(tree: Path) -> None:
+    packed = build("sdist", tree)
+    assert packed.returncode == 0, packed.stderr
+    (sdist,) = tree.parent.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, tree.parent, filter="data")
+    built = build("wheel", tree.parent / sdist.name.removesuffix(".tar.gz"))
     assert built.returncode == 0, built.stderr
     names = names_in(tree.parent)
     library_name = library.read_pin().name
@@ -229,7 +234,7 @@ def test_wheel_has_library_licences_and_what_this_machine_can_compile(tree: Path
 
 
 def test_without_a_compiler_the_fallback_is_announced(tree: Path) -> None:
-    built = build_wheel(tree, PATH=str(tree))
+    built = build("wheel", tree, PATH=str(tree))
     assert built.returncode == 0, built.stderr
     assert "there is no C compiler: neither" in built.stdout + built.stderr
     assert "the ctypes fallback, which is slower, takes its place" in built.stdout + built.stderr
@@ -237,7 +242,7 @@ def test_without_a_compiler_the_fallback_is_announced(tree: Path) -> None:
 
 
 def test_release_without_a_compiler_fails(tree: Path) -> None:
-    built = build_wheel(tree, PATH=str(tree), LIVEKIT_TRIO_RELEASE="1")
+    built = build("wheel", tree, PATH=str(tree), LIVEKIT_TRIO_RELEASE="1")
     assert built.returncode != 0
     assert "there is no C compiler: neither" in built.stderr
     assert not list(tree.parent.glob("*.whl"))
@@ -249,7 +254,7 @@ def test_build_with_a_library_of_another_hash_fails(tree: Path) -> None:
     wrong = text.replace(library.read_pin().library_sha256, "0" * 64)
     assert wrong != text
     pins.write_text(wrong)
-    built = build_wheel(tree)
+    built = build("wheel", tree)
     assert built.returncode != 0
     assert "is not the pinned library of" in built.stderr
     assert "0" * 64 in built.stderr
