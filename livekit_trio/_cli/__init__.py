@@ -1,0 +1,22 @@
+"""The command line, ``livekit-trio``. It needs the extra ``cli``."""
+
+from __future__ import annotations
+
+import sys
+
+from .._errors import LiveKitError
+
+
+def main() -> None:
+    """Run the command that `sys.argv` names."""
+    try:
+        from ._app import app
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package not in {"rich", "typer"}:
+            raise
+        sys.exit(f"livekit-trio: the command line needs {package}: pip install 'livekit-trio[cli]'")
+    try:
+        app()
+    except LiveKitError as error:
+        sys.exit(f"livekit-trio: {error}")

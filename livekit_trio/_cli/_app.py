@@ -1,0 +1,18 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+import typer
+
+from ._demo import demo
+from ._server import server
+from ._token import token
+
+app = typer.Typer(
+    help="LiveKit on Trio and asyncio.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, some of which are secrets
+)
+for command in (demo, server, token):
+    app.command()(command)
