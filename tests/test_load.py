@@ -243,6 +243,8 @@ def test_beside_the_official_sdk(kind: str, order: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_forked_child_is_inert(kind: str) -> None:
     code = """
+    import warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads, which is what this is about
     library = load_library()
     inbox = open_inbox(library)
     start_joining(library, inbox)

@@ -265,7 +265,8 @@ def drop_owned(subject: Subject, events: Sequence[Event]) -> None:
     """Drop what the taken *events* own, as whoever has taken them must."""
     for kind, _, _, payload in events:
         for handle in _wire.owned_handles(kind, payload):
-            assert subject.library.drop(handle)
+            if not subject.library.drop(handle):
+                raise AssertionError(f"handle {handle} was not alive")
 
 
 def refused(subject: Subject, message: bytes) -> bool:
