@@ -137,6 +137,8 @@ def owned_handles(message: Message) -> Iterator[int]:
     """Every handle that *message* hands over to its receiver."""
     for field, value in message.ListFields():
         kind = field.message_type
+        if field.name == "publication_handle":  # of LocalTrackRepublished, the one that comes bare
+            yield value
         if kind is None or kind.GetOptions().map_entry:
             continue
         for inner in (value,) if hasattr(value, "ListFields") else value:

@@ -100,7 +100,8 @@ class Model:
     def discard(self, message: Any, why: str) -> None:
         """Count the event at hand and drop what it brought."""
         self.count(why)
-        for handle in _convert.owned_handles(message):
+        ours = {publication.handle for publication in self.local.publications.values()}  # may come again, republished
+        for handle in set(_convert.owned_handles(message)) - ours:
             self.link.drop(handle)
 
     # ---- looking up

@@ -84,6 +84,8 @@ def end(model: Model, reason: DisconnectReason) -> Iterator[RoomEvent]:
 
 
 def eos(model: Model, _message: native.RoomEOS) -> Iterator[RoomEvent]:
+    if model.eos:
+        model.count("duplicate")
     model.eos = True
     yield from ()
 

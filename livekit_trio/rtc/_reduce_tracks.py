@@ -195,23 +195,21 @@ def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished)
 
 
 def local_track_republished(model: Model, message: native.LocalTrackRepublished) -> Iterator[RoomEvent]:
-    handle = message.publication_handle
+    handle, info = message.publication_handle, _convert.publication_info(message.info)
     publications = model.local.publications
     publication = publications.get(message.previous_sid)
-    if any(known.handle == handle for known in publications.values() if known is not publication):
-        model.count("duplicate")
-        return
-    if publication is None:
+    if publication is None or publications.get(info.sid, publication) is not publication:
         model.count("unknown publication")
-        model.link.drop(handle)
+        if all(known.handle != handle for known in publications.values()):
+            model.link.drop(handle)
         return
-    if publication.handle != handle:  # natively the handle stays, unless the library had lost it
+    if publication.handle != handle:  # 0.13.2 gives another one, though it means to keep it (tests/recordings)
         model.link.drop(publication.handle)
         publication.handle = handle
     del publications[message.previous_sid]
-    publication.info = _convert.publication_info(message.info)
-    facts_of(publication.track).sid = publication.info.sid
-    publications[publication.info.sid] = publication
+    publication.info = info
+    facts_of(publication.track).sid = info.sid
+    publications[info.sid] = publication
     refresh_publications(model.local)
     yield LocalTrackRepublished(publication=publication.view, previous_sid=message.previous_sid)
 

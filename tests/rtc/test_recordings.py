@@ -40,8 +40,6 @@ class Replay:
         self.link.live.update(owned_handles(event))
         if event.connect.HasField("result"):
             self.link.live.remove(event.connect.result.room.handle.id)  # the room's own is not the reducer's
-        if event.room_event.HasField("local_track_republished"):
-            self.link.live.add(event.room_event.local_track_republished.publication_handle)
 
     def until(self, kind: str) -> None:
         """Play up to the first room event of that kind, and that too."""
