@@ -33,8 +33,10 @@ def server(
 
     async def main() -> None:
         async with open_server(port=port, webhook_urls=webhook or (), redis=redis) as running:
-            _introduce(running, identity, room, as_json=as_json)
-            await _serve(running)
+            # First: once people have read the introduction they may press Ctrl-C.
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                _introduce(running, identity, room, as_json=as_json)
+                await _serve(running, signals)
 
     trio.run(main)
 
@@ -56,13 +58,12 @@ def _introduce(running: DevServer, identity: str, room: str, *, as_json: bool) -
     console.print(f"The token lets {identity!r} join the room {room!r}. Ctrl-C ends the server.")
 
 
-async def _serve(running: DevServer) -> None:
-    """Wait for Ctrl-C, SIGTERM or the server's own end, which is an error."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
-            await running.process.wait()
-            nursery.cancel_scope.cancel()
+async def _serve(running: DevServer, signals: AsyncIterator[int]) -> None:
+    """Wait for a signal, or for the server's own end, which is an error."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_cancel_on_signal, signals, nursery.cancel_scope)
+        await running.process.wait()
+        nursery.cancel_scope.cancel()
     if running.process.returncode is not None:
         typer.echo(f"the server has ended with status {running.process.returncode}", err=True)
         raise typer.Exit(1)
