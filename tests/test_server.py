@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from livekit import rtc as official
 
-from livekit_trio import api
+from livekit_trio import api, rtc
 from livekit_trio.testing import (
     AdminCallError,
     DevServer,
@@ -22,6 +25,7 @@ from livekit_trio.testing import (
     ServerProcess,
     ServerStartError,
     _server,
+    _server_process,
     find_server,
     open_server,
 )
@@ -83,6 +87,56 @@ async def test_admin_calls(server: DevServer) -> None:
     assert (refused.value.status, refused.value.code) == (404, "not_found")
     await server.delete_room("admin-calls")
     assert (await server.call_room_service("ListRooms", {"names": ["admin-calls"]}))["rooms"] == []
+
+
+async def test_admin_calls_about_a_participant(server: DevServer) -> None:
+    async with rtc.open_room(server.url, server.token("a", "admin-calls-2")) as room:
+        assert [who["identity"] for who in await server.list_participants("admin-calls-2")] == ["a"]
+        with room.open_events(rtc.ParticipantMetadataChanged) as changes:
+            await server.update_participant("admin-calls-2", "a", metadata="m")
+            await changes.receive()
+        assert room.local_participant.metadata == "m"
+        await server.remove_participant("admin-calls-2", "a")
+        assert await room.wait_closed() == rtc.DisconnectReason.PARTICIPANT_REMOVED
+
+
+def test_muting_a_track(server: DevServer) -> None:
+    async def main() -> None:
+        room = official.Room()
+        await room.connect(server.url, server.token("a", "muting"))
+        source = official.AudioSource(48_000, 1)
+        track = official.LocalAudioTrack.create_audio_track("tone", source)
+        publication = await room.local_participant.publish_track(track)
+        await server.mute_track("muting", "a", publication.sid)
+        [participant] = await server.list_participants("muting")
+        assert [(track["sid"], track["muted"]) for track in participant["tracks"]] == [(publication.sid, True)]
+        await room.disconnect()
+        await source.aclose()
+
+    asyncio.run(main())
+
+
+async def test_it_ends_at_once_with_participants_in_it(pids: list[int]) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_server())
+        async with rtc.open_room(server.url, server.token("a", "r")) as room:
+            before = anyio.current_time()
+            await stack.aclose()
+            assert anyio.current_time() - before < _server_process.STOP_TIMEOUT
+            assert [is_gone(pid) for pid in pids] == [True]
+            await room.disconnect()
+    assert server.process.returncode == 0
+
+
+async def test_terminated_once_it_waits_for_its_participants() -> None:
+    async with open_server() as server:
+        async with rtc.open_room(server.url, server.token("a", "r")):
+            server.process.terminate()
+            with anyio.move_on_after(0.2):
+                await server.process.wait()
+            assert server.process.returncode is None
+        with anyio.fail_after(20):
+            assert await server.process.wait() == 0
 
 
 async def test_two_servers_know_nothing_of_each_other() -> None:
