@@ -960,6 +960,8 @@ def test_after_the_end_nothing_is_said_and_everything_is_dropped(bobs: Scene) ->
     assert bobs.apply(new.event("eos")) == []
     assert bobs.state.eos
     assert bobs.counted() == {}
+    assert bobs.apply(new.event("eos")) == []
+    assert bobs.counted() == {"eos: duplicate": 1}
     bobs.close()
 
 
