@@ -22,7 +22,7 @@ events lost, as decimal digits; for READY: empty).
 """
 
 READY: Final = 0x1000
-"""Ring *key* has something to take. At most one is queued for each ring."""
+"""Ring *key* has something to take; said once, until its `take` has returned None."""
 
 LAGGED: Final = 0x1001
 """Reliable packets or stream chunks of route *key* were dropped at this place of the order, because the route's bound was full."""
@@ -88,7 +88,7 @@ class Inbox(Protocol):
         ...
 
     def take(self, limit: int, /) -> list[Event]:
-        """Up to *limit* events, oldest first. Only on the owning loop's thread.
+        """Up to *limit* events, oldest first; none if the wake was for `NativeLibrary.take_logs`. Only on the owning loop's thread.
 
         What an event owns is the caller's from now on.
         """

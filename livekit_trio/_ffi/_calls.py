@@ -100,6 +100,10 @@ class Call:
             self.keeper.abandon(self.async_id)
             self._end()
 
+    def withdraw(self) -> None:
+        """It could not be sent after all: nothing will come."""
+        self._end()
+
     def complete(self, payload: bytes, /) -> None:
         """The reply is there; called by the pump."""
         self._payload = payload

@@ -111,8 +111,8 @@ class Runtime:
         self._calls[async_id] = call
         try:
             self._send(name, {**fields, "request_async_id": async_id})
-        except BaseException as error:
-            call.fail(error)
+        except BaseException:
+            call.withdraw()
             raise
         return call
 
