@@ -19,7 +19,7 @@ import anyio.lowlevel
 from .._errors import NativePanicError, NativeRefusalError, RoomClosedError, internal_error
 from .._ffi._abc import LAGGED
 from .._ffi._calls import CallGroup
-from .._ffi._handles import HandleSet
+from .._ffi._handles import HandleSet, retire_room
 from .._ffi._wire import owned_handles
 from ._enums import DataPacketKind, DisconnectReason
 from ._events import DataReceived, Disconnected, RoomEvent
@@ -235,7 +235,9 @@ class RoomSession:
         self._move(Phase.CLOSED)
         self.runtime.unroute(self._room_handle)
         self.runtime.estate.rooms.pop(self._room_handle, None)
+        self._handles.forget(self._room_handle)
         self._handles.drop_all()
+        retire_room(self.runtime.library, self._room_handle)
         self.closed.set()
 
     def _on_native_end(self) -> None:
