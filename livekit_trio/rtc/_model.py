@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
     from ._convert import native
     from ._data_track import DataTrackFacts
-    from ._events import AnyParticipant, RoomEvent
+    from ._events import RoomEvent
     from ._link import RoomLink
     from ._participant import RemoteParticipant
+    from ._unions import AnyParticipant
     from ._values import ParticipantInfo
 
     Handler: TypeAlias = Callable[["Model", Any], Iterable[RoomEvent]]

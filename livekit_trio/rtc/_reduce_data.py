@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ._convert import native
-    from ._events import RoomEvent, Sender
+    from ._events import RoomEvent
     from ._model import Handler, Model
+    from ._unions import Sender
 
 
 def data_packet_received(model: Model, message: native.DataPacketReceived) -> Iterator[RoomEvent]:

@@ -75,7 +75,6 @@ def end(model: Model, reason: DisconnectReason) -> Iterator[RoomEvent]:
     if model.reason is not None:
         return
     model.reason = reason
-    model.reconnecting = False
     for _ in model.held.take_all():
         model.count("held back at the end")
     model.local.info = attrs.evolve(model.local.info, disconnect_reason=reason)

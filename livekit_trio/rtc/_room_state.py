@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 
     from ._convert import native
     from ._enums import ConnectionState, DisconnectReason
-    from ._events import AnyParticipant, RoomEvent
+    from ._events import RoomEvent
     from ._link import RoomLink
     from ._local_participant import LocalParticipant
     from ._model import Handler, StreamHook
     from ._participant import RemoteFacts, RemoteParticipant
     from ._publication import LocalTrackPublication
     from ._track import LocalTrack
+    from ._unions import AnyParticipant
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {**_reduce_room.HANDLERS, **_reduce_participants.HANDLERS, **_reduce_tracks.HANDLERS, **_reduce_data.HANDLERS}

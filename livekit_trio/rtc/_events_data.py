@@ -1,0 +1,85 @@
+"""Events that bring data; see `_events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from ._enums import DataPacketKind
+    from ._unions import AnyParticipant, AnyPublication, Sender
+    from ._values import ChatMessage, TranscriptionSegment
+
+
+@attrs.frozen(kw_only=True)
+class DataReceived:
+    """A data packet arrived.
+
+    Attributes:
+        data: the payload.
+        topic: what it is about; empty if its sender gave none.
+        kind: whether it was sent reliably.
+        sender: who sent it: a participant, the server API, or somebody who is not in the room as far as we know.
+    """
+
+    data: bytes
+    topic: str
+    kind: DataPacketKind
+    sender: Sender
+
+
+@attrs.frozen(kw_only=True)
+class SipDtmfReceived:
+    """A telephone key was pressed.
+
+    Attributes:
+        code: the tone's number.
+        digit: the key.
+        sender: who pressed it.
+    """
+
+    code: int
+    digit: str
+    sender: Sender
+
+
+@attrs.frozen(kw_only=True)
+class TranscriptionReceived:
+    """Somebody's words as text.
+
+    Attributes:
+        segments: the words.
+        participant: who spoke, if it is in the room as far as we know.
+        publication: what was heard, if it is published.
+    """
+
+    segments: tuple[TranscriptionSegment, ...]
+    participant: AnyParticipant | None
+    publication: AnyPublication | None
+
+
+@attrs.frozen(kw_only=True)
+class ChatMessageReceived:
+    """A message of the chat protocol, or a new version of one.
+
+    Attributes:
+        message: the message.
+        sender: who sent it.
+    """
+
+    message: ChatMessage
+    sender: Sender
+
+
+@attrs.frozen(kw_only=True)
+class DataChannelLowThresholdChanged:
+    """The mark below which a data channel counts as drained was set.
+
+    Attributes:
+        kind: which of the two channels.
+        threshold: the mark, in bytes.
+    """
+
+    kind: DataPacketKind
+    threshold: int
