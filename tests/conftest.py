@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # The helpers' asserts too must hold under `python -O`.
 pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()))
 
+pytest_plugins = ["tests.secret_scan"]
+
 TIERS = ("browser", "redis", "netns", "long")
 BACKENDS = ("trio", "asyncio", "uvloop")
 

@@ -21,6 +21,8 @@ KEY = "APIkey"
 SECRET = "a-secret-that-nobody-may-ever-see-printed"
 PROGRAM = [sys.executable, "-c", "from livekit_trio._cli import main; main()"]
 
+prints_a_token = pytest.mark.prints_secrets(reason="printing a token is what the command is for")
+
 
 def run_token(*arguments: str, env: dict[str, str] | None = None) -> Any:
     credentials = {"LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET} if env is None else env
@@ -33,11 +35,13 @@ def claims_of(*arguments: str) -> api.Claims:
     return api.TokenVerifier(KEY, SECRET).verify(result.stdout.strip())
 
 
+@prints_a_token
 def test_token_joins_a_room() -> None:
     claims = claims_of("--identity", "a", "--room", "r")
     assert claims == api.Claims(identity="a", video=api.VideoGrants(room_join=True, room="r"), attributes={}, sha256="")
 
 
+@prints_a_token
 def test_token_has_an_option_for_every_grant() -> None:
     claims = claims_of(
         *("--room", "r", "--room-admin", "--room-create", "--room-list", "--room-record", "--no-room-join"),
@@ -67,6 +71,7 @@ def test_token_has_an_option_for_every_grant() -> None:
     )
 
 
+@prints_a_token
 def test_token_describes_the_participant() -> None:
     claims = claims_of(
         *("--identity", "a", "--name", "Alice", "--metadata", "m", "--kind", "agent"),
@@ -76,6 +81,7 @@ def test_token_describes_the_participant() -> None:
     assert claims.attributes == {"x": "1", "y": "2=3"}
 
 
+@prints_a_token
 def test_token_as_json() -> None:
     said = json.loads(run_token("--identity", "a", "--room", "r", "--ttl", "60", "--json").stdout)
     assert api.TokenVerifier(KEY, SECRET).verify(said["token"]).identity == said["identity"] == "a"

@@ -190,7 +190,7 @@ async def data(stage: Stage) -> None:
 
 
 async def encryption(stage: Stage) -> None:
-    await stage.bring_bob(key="secret")
+    await stage.bring_bob(key=KEY)
     await stage.bob.ask("publish_audio")
     status = await stage.heard.hear(rtc.ParticipantEncryptionStatusChanged)
     assert status.is_encrypted
@@ -201,8 +201,9 @@ async def encryption(stage: Stage) -> None:
 
 Scene: TypeAlias = Callable[[Stage], Awaitable[None]]
 SCENES: Final[dict[str, Scene]] = {play.__name__: play for play in (media, people, room, connection, data, encryption)}
+KEY: Final = "correct horse battery staple"
 ENCRYPTED: Final = rtc.RoomOptions(
-    encryption=rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=b"secret"))
+    encryption=rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=KEY.encode()))
 )
 
 
