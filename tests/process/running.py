@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ class Ended:
     returncode: int
     stdout: str
     stderr: str
+    at: float
+    """When, by the monotonic clock, which all processes share."""
 
     def report(self) -> Any:
         """The JSON object that the program printed, after a good end."""
@@ -49,4 +52,4 @@ def run_program(
         text=True,
         timeout=timeout,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic())
