@@ -16,6 +16,7 @@ from livekit_trio.rtc._room_state import RoomState
 from livekit_trio.rtc._track import LocalAudioTrack, TrackFacts
 
 from .link import Link
+from .listener import Listener
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
@@ -49,6 +50,15 @@ class Replay:
     def rest(self) -> None:
         while self._events:
             self._step()
+
+    def step(self) -> list[Any]:
+        """Play one more record and return what was said."""
+        self.said = []
+        self._step()
+        return self.said
+
+    def __len__(self) -> int:
+        return len(self._events)
 
     def _step(self) -> str | None:
         when, event = self._events.pop(0)
@@ -91,6 +101,23 @@ def test_nothing_is_lost_and_every_handle_is_dropped_once(name: str) -> None:
     assert sum(isinstance(event, rtc.Disconnected) for event in said) == 1
     assert isinstance(said[-1], rtc.Disconnected)
     assert replay.link.live == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whoever_listens_later_knows_the_same(name: str) -> None:
+    """From any moment on: what is there as events, then the live ones, none twice and none missing."""
+    for moment in range(len(Replay(name))):
+        replay = Replay(name)
+        for _ in range(moment):
+            replay.step()
+        listener = Listener()
+        if replay.state.disconnect_reason is not None:
+            break
+        listener.connection_state = replay.state.connection_state
+        listener.listen(list(replay.state.snapshot_events()))
+        while len(replay):
+            listener.listen(replay.step())
+            listener.compare(replay.state)
 
 
 LEAVING = ["TrackUnsubscribed", "TrackUnpublished", "ParticipantDisconnected"]
