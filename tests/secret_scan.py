@@ -41,36 +41,37 @@ CONTEXT: Final = 60
 
 
 @attrs.define
-class Scan:
-    """What is a secret, and what was found where."""
+class Secrets:
+    """What must not be seen, beside tokens."""
 
-    secrets: dict[str, str] = attrs.field(factory=dict[str, str])
-    finds: list[str] = attrs.field(factory=list[str])
+    known: dict[str, str] = attrs.field(factory=dict[str, str])
+    """Their texts, and what they are."""
 
     def add_key(self, key: bytes) -> None:
         """Recognise a key in the form of text, of Python's and Rust's bytes, and in hexadecimal."""
-        forms = [", ".join(map(str, key))]
+        forms = [str(list(key))]
         if len(key) >= SHORTEST:
             forms += [key.decode(errors="replace"), repr(key)[2:-1], key.hex()]
-        self.secrets.update(dict.fromkeys(forms, "an encryption key"))
+        self.known.update(dict.fromkeys(forms, "an encryption key"))
 
-    def search(self, where: str, text: str) -> bool:
-        """Note the secrets in *text*: not themselves, but where each kind first stands."""
-        places = {what: text.index(secret) for secret, what in self.secrets.items() if secret in text}
+    def find(self, where: str, text: str) -> list[str]:
+        """Say which kinds of secrets are in *text*: not the secrets themselves, but where they stand."""
+        places = {what: text.index(secret) for secret, what in self.known.items() if secret in text}
         token = TOKEN.search(text)
         if token is not None:
             places["a JSON web token"] = token.start()
-        for what, start in places.items():
-            before = " ".join(self._blot(text)[max(0, start - CONTEXT) : start].split())
-            self.finds.append(f"{what} in {where}, after {before!r}")
-        return bool(places)
+        if not places:
+            return []
+        blotted = self._blot(text)
+        before = {what: " ".join(blotted[max(0, start - CONTEXT) : start].split()) for what, start in places.items()}
+        return [f"{what} in {where}, after {words!r}" for what, words in before.items()]
 
-    def search_error(self, error: BaseException) -> bool:
-        return self.search(f"the error {type(error).__name__}", "\n".join(everything_said(error)))
+    def find_in_error(self, error: BaseException) -> list[str]:
+        return self.find(f"the error {type(error).__name__}", "\n".join(everything_said(error)))
 
     def _blot(self, text: str) -> str:
         text = TOKEN.sub(lambda found: "#" * len(found[0]), text)
-        for secret in self.secrets:
+        for secret in self.known:
             text = text.replace(secret, "#" * len(secret))
         return text
 
@@ -96,7 +97,9 @@ class SecretScan:
     """The hooks: into pytest, and into those classes that make errors and secrets or carry text past pytest."""
 
     def __init__(self) -> None:
-        self._scan = Scan()
+        self._secrets = Secrets()
+        self._finds: list[str] = []
+        self._late_finds: list[str] = []
         self._living: weakref.WeakSet[LiveKitError] = weakref.WeakSet()
         self._patch = pytest.MonkeyPatch()
         self._may_print = False
@@ -110,7 +113,7 @@ class SecretScan:
             return error
 
         def forget_error(error: LiveKitError) -> None:
-            self._scan.search_error(error)
+            self._finds += self._secrets.find_in_error(error)
 
         self._patch.setattr(LiveKitError, "__new__", staticmethod(make_error))
         self._patch.setattr(LiveKitError, "__del__", forget_error, raising=False)
@@ -140,21 +143,30 @@ class SecretScan:
         report = yield
         for name, text in report.sections:
             if name.endswith(report.when):  # the others are of earlier phases
-                look = self._scan.search if " log " in name else self._look_at_output
+                look = self._look_at if " log " in name else self._look_at_output
                 look(name, text)
-        self._scan.search("the report", report.longreprtext)
+        self._look_at("the report", report.longreprtext)
         for error in list(self._living):
-            if self._scan.search_error(error):
+            if finds := self._secrets.find_in_error(error):
+                self._finds += finds
                 self._living.discard(error)  # once is enough
-        finds = dict.fromkeys(self._scan.finds)
-        self._scan.finds.clear()
-        if finds:
+        if self._finds:
             report.outcome = "failed"
-            report.longrepr = "\n".join(("The secret scan found", *finds))
+            report.longrepr = "\n".join(("The secret scan found", *dict.fromkeys(self._finds)))
+            self._finds.clear()
         return report
 
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
-        self._scan.search("a warning", str(warning_message.message))
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        """Note for the end of the run: pytest speaks of a test's warnings only when it has reported on the test."""
+        self._late_finds += self._secrets.find(f"a warning of {nodeid or 'pytest'}", str(warning_message.message))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._late_finds:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for find in self._late_finds:
+            terminalreporter.write_line(f"The secret scan found {find}", red=True)
 
     def _look_after(self, owner: type, name: str, look: Callable[..., None]) -> None:
         """Let *look* see each call of that method: the object, what it returned, its arguments."""
@@ -170,20 +182,20 @@ class SecretScan:
 
     def _note_key(self, keys: KeyProviderOptions, *_: object) -> None:
         if keys.shared_key:
-            self._scan.add_key(keys.shared_key)
+            self._secrets.add_key(keys.shared_key)
 
     def _note_secret(self, server: DevServer, *_: object) -> None:
-        self._scan.secrets[server.api_secret] = "an API secret"
+        self._secrets.known[server.api_secret] = "an API secret"
 
     def _look_at_caught(
         self, _context: object, _caught: object, _type: object, error: BaseException | None, _traceback: object
     ) -> None:
         if error is not None:
-            self._scan.search_error(error)
+            self._finds += self._secrets.find_in_error(error)
 
     def _look_at_warnings(self, recorder: pytest.WarningsRecorder, *_: object) -> None:
         for warning in recorder.list:
-            self.pytest_warning_recorded(warning)
+            self._look_at("a warning", str(warning.message))
 
     def _look_at_process(self, process: subprocess.CompletedProcess[Any], *_: object) -> None:
         self._look_at_outputs(process, (process.stdout, process.stderr))
@@ -198,7 +210,10 @@ class SecretScan:
 
     def _look_at_output(self, where: str, text: str) -> None:
         if not self._may_print:
-            self._scan.search(where, text)
+            self._look_at(where, text)
+
+    def _look_at(self, where: str, text: str) -> None:
+        self._finds += self._secrets.find(where, text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
