@@ -14,6 +14,7 @@ import json
 import math
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from livekit import rtc
@@ -38,7 +39,6 @@ class OfficialPeer:
     def __init__(self) -> None:
         self.room = rtc.Room()
         self.background: set[asyncio.Task[Any]] = set()
-        self.greeting: str | None = None
         self.frames = 0
         self.data_tracks: dict[str, rtc.LocalDataTrack] = {}
         self.tracks: dict[str, Any] = {}
@@ -55,7 +55,7 @@ class OfficialPeer:
     def watch(self) -> None:
         """Say what happens in the room."""
         room = self.room
-        room.on("participant_connected", self._on_participant_connected)
+        room.on("participant_connected", lambda who: say(event="participant_connected", identity=who.identity))
         room.on("participant_active", lambda who: say(event="participant_active", identity=who.identity))
         room.on("participant_disconnected", lambda who: say(event="participant_disconnected", identity=who.identity))
         room.on(
@@ -84,10 +84,9 @@ class OfficialPeer:
         room.on("data_received", self._on_data)
         room.on("disconnected", lambda reason: say(event="disconnected", reason=int(reason)))
 
-    def _on_participant_connected(self, who: rtc.RemoteParticipant) -> None:
-        if self.greeting is not None:
-            self.start(self.me.publish_data(self.greeting, topic="greeting", destination_identities=[who.identity]))
-        say(event="participant_connected", identity=who.identity)
+    def _greet(self, who: rtc.RemoteParticipant) -> None:
+        now = str(time.monotonic())
+        self.start(self.me.publish_data(now, topic="greeting", destination_identities=[who.identity]))
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
         sender = packet.participant.identity if packet.participant else None
@@ -95,10 +94,22 @@ class OfficialPeer:
 
     # ---- the room
 
-    async def do_join(self, url: str, token: str, key: str | None = None, greeting: str | None = None) -> str:
-        """Join. *key*: encrypt with this passphrase; *greeting*: send it to everybody who joins, at once."""
-        self.greeting = greeting
-        self.watch()
+    async def do_join(
+        self, url: str, token: str, key: str | None = None, *, greet: bool = False, tell: bool = True
+    ) -> str:
+        """Join.
+
+        Args:
+            url: the server.
+            token: as for any join.
+            key: encrypt with this passphrase.
+            greet: send the time, by `time.monotonic`, to everybody as soon as they can receive it.
+            tell: say what happens. Unless somebody listens, more than a pipe holds would stop this program.
+        """
+        if tell:
+            self.watch()
+        if greet:
+            self.room.on("participant_active", self._greet)
         options = rtc.RoomOptions()
         if key is not None:
             options.encryption = rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=key.encode()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from livekit_trio import rtc
-from livekit_trio.rtc._guard import make
+from livekit_trio._guard import make
 from livekit_trio.rtc._track import TrackFacts
 
 NATIVE_SOURCE = 0

@@ -82,8 +82,9 @@ async def media(stage: Stage) -> None:
 
 async def people(stage: Stage) -> None:
     await stage.bring_bob()
+    # Whose coming and going the server tells at once; of others it tells every 3 s.
+    await stage.bob.ask("publish_audio", loud=False)
     hear = stage.heard.hear
-    # Somebody who publishes nothing is reported with a delay of up to 3 s.
     bob = (await hear(rtc.ParticipantConnected)).participant
     assert (bob.identity, bob.kind) == ("bob", rtc.ParticipantKind.PARTICIPANT_KIND_AGENT)
     assert bob.is_agent
