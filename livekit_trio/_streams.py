@@ -10,6 +10,7 @@ import trio
 from typing_extensions import override
 
 from ._errors import EndOfStream, StreamClosedError
+from ._guard import MadeByTheRoom
 from ._mailbox import Mailbox, StreamStatistics, WouldBlock
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MAX_LOSSY = 64
 
 
 @final
-class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T]):
+class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
     """Events of a room, in their order, for one reader.
 
     Made by `Room.open_events`. It subscribes when its ``with`` block is entered and unsubscribes when that is left; the call

@@ -16,6 +16,7 @@ from livekit_trio._errors import (
     StreamClosedError,
     StreamLaggedError,
 )
+from livekit_trio._guard import make
 from livekit_trio._mailbox import Mailbox, WouldBlock
 from livekit_trio._streams import EventStream
 
@@ -33,7 +34,8 @@ class Source:
         self.existing = existing
 
     def open(self, capacity: int = 4, where: object = None) -> EventStream[int]:
-        return EventStream(
+        return make(
+            EventStream,
             subscribe=self._subscribe,
             unsubscribe=self.streams.remove,
             check_loop=lambda: None,

@@ -17,6 +17,7 @@ import anyio.lowlevel
 from .._errors import ConnectError, ConnectErrorKind, InternalError, NativeRefusalError
 from .._ffi import _logs
 from .._ffi._runtime import hold_runtime
+from .._guard import make
 from ._connect_errors import classify, is_final
 from ._convert import room_options
 from ._options import RoomOptions
@@ -88,7 +89,7 @@ async def open_room(
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:
-                    yield Room(session)
+                    yield make(Room, session)
                 except BaseException as error:  # noqa: BLE001 - raised below
                     # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, final
 import attrs
 from typing_extensions import override
 
-from ._guard import MadeByTheRoom, make
+from .._guard import MadeByTheRoom, make
 
 if TYPE_CHECKING:
     from ._link import RoomLink

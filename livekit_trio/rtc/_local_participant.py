@@ -10,8 +10,8 @@ import attrs
 from typing_extensions import override
 
 from .._errors import PublishDataError, UpdateError
+from .._guard import make
 from ._convert import track_permission
-from ._guard import make
 from ._participant import Participant, ParticipantFacts
 from ._publication import LocalPublicationFacts, LocalTrackPublication
 

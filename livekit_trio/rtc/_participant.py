@@ -10,6 +10,7 @@ import attrs
 from typing_extensions import TypeVar, override
 
 from .._errors import OperationError
+from .._guard import MadeByTheRoom, make
 from ._enums import (
     ConnectionQuality,
     DisconnectReason,
@@ -18,7 +19,6 @@ from ._enums import (
     ParticipantState,
     TrackSource,
 )
-from ._guard import MadeByTheRoom, make
 from ._publication import PublicationFacts, RemotePublicationFacts, RemoteTrackPublication, TrackPublication
 
 if TYPE_CHECKING:

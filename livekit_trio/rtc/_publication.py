@@ -11,8 +11,8 @@ import attrs
 from typing_extensions import override
 
 from .._errors import NativeRefusalError, OperationError, RoomClosedError, SubscribeError
+from .._guard import MadeByTheRoom, make
 from ._enums import EncryptionType, TrackKind, VideoQuality
-from ._guard import MadeByTheRoom, make
 
 if TYPE_CHECKING:
     from ._enums import AudioTrackFeature, FrameMetadataFeature, TrackSource

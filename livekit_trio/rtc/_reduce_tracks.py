@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .._errors import NativeRefusalError, RoomClosedError
+from .._guard import make
 from . import _convert
 from ._data_track import DataTrackFacts
 from ._enums import StreamState, TrackKind
@@ -18,7 +19,6 @@ from ._events import (
     TrackSubscribed,
     TrackSubscriptionFailed,
 )
-from ._guard import make
 from ._model import refresh_publications
 from ._track import RemoteAudioTrack, RemoteVideoTrack, TrackFacts, facts_of
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 from typing_extensions import override
 
 from .._errors import OperationError
+from .._guard import MadeByTheRoom, make
 from .._streams import EventStream
 from ._session import Phase
 
@@ -27,7 +28,7 @@ T4 = TypeVar("T4", bound="RoomEvent")
 
 
 @final
-class Room:
+class Room(metaclass=MadeByTheRoom):
     """A joined room; made by `open_room`, and never used again once it has ended.
 
     Properties show the present state and stay readable, in their last state, after the end. Mappings are immutable
@@ -241,7 +242,8 @@ class Room:
             self._session.subscribe(stream)
             return existing
 
-        return EventStream(
+        return make(
+            EventStream,
             subscribe=subscribe,
             unsubscribe=self._session.unsubscribe,
             check_loop=self._check_loop,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias, final
 import attrs
 from typing_extensions import override
 
+from .._guard import MadeByTheRoom
 from ._enums import StreamState, TrackKind
-from ._guard import MadeByTheRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio._errors import NativeRefusalError, OperationError, RoomClosedError, SubscribeError
-from livekit_trio.rtc._guard import make
+from livekit_trio._guard import make
 from livekit_trio.rtc._track import LocalAudioTrack, TrackFacts, facts_of
 
 from .native import VIDEO, Scene

@@ -10,8 +10,8 @@ from google.protobuf import text_format
 
 from livekit_trio import rtc
 from livekit_trio._ffi import _proto as native
+from livekit_trio._guard import make
 from livekit_trio.rtc._convert import owned_handles
-from livekit_trio.rtc._guard import make
 from livekit_trio.rtc._room_state import RoomState
 from livekit_trio.rtc._track import LocalAudioTrack, TrackFacts
 

@@ -9,7 +9,7 @@ import pytest
 from livekit_trio import rtc
 from livekit_trio._errors import NativeRefusalError
 from livekit_trio._ffi import _proto as native
-from livekit_trio.rtc._guard import make
+from livekit_trio._guard import make
 from livekit_trio.rtc._hold_back import HOLD_BACK
 from livekit_trio.rtc._model import MAX_EARLY, MAX_FORMER
 from livekit_trio.rtc._room_state import HANDLERS

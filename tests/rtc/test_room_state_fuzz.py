@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from livekit_trio import rtc
 from livekit_trio._ffi import _proto as native
-from livekit_trio.rtc._guard import make
+from livekit_trio._guard import make
 from livekit_trio.rtc._room_state import HANDLERS, RoomState
 from livekit_trio.rtc._track import LocalAudioTrack, TrackFacts, facts_of
 
