@@ -6,6 +6,7 @@ Nothing in here loads the native library or imports `livekit_trio.rtc`.
 from __future__ import annotations
 
 from .._errors import LiveKitError as LiveKitError, TokenError as TokenError
+from .._metadata import fix_public_paths
 from ._grants import (
     AgentEndpointGrants as AgentEndpointGrants,
     AgentGrants as AgentGrants,
@@ -16,3 +17,6 @@ from ._grants import (
     VideoGrants as VideoGrants,
 )
 from ._token import AccessToken as AccessToken, Claims as Claims, TokenVerifier as TokenVerifier
+
+fix_public_paths(__name__, globals())
+del fix_public_paths

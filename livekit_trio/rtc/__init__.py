@@ -27,6 +27,7 @@ from .._errors import (
 )
 from .._ffi._statistics import RuntimeStatistics as RuntimeStatistics, runtime_statistics as runtime_statistics
 from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as WouldBlock
+from .._metadata import fix_public_paths
 from .._streams import EventStream as EventStream
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
@@ -127,3 +128,6 @@ from ._values import (
     TranscriptionSegment as TranscriptionSegment,
     UnknownSender as UnknownSender,
 )
+
+fix_public_paths(__name__, globals())
+del fix_public_paths
