@@ -75,9 +75,9 @@ class Runtime:
         self._ungrouped = CallGroup()
         self._last_id = 0
         self._inbox = self._open_inbox()
-        self.estate = Estate(library, self._inbox)
+        self.estate: Estate = Estate(library, self._inbox)
         self._trace = open_trace()
-        self.pumping = True
+        self.pumping: bool = True
         """Whether replies and events are still delivered; if not, nobody may wait for one."""
         self._stop_pump: Callable[[], None] | None = None
         if library.wakes_by == "descriptor":

@@ -249,6 +249,8 @@ class TokenVerifier:
 
     __slots__ = ("_leeway", "_secret", "api_key")
 
+    api_key: str
+
     def __init__(
         self, api_key: str | None = None, api_secret: str | None = None, *, leeway: timedelta = DEFAULT_LEEWAY
     ) -> None:

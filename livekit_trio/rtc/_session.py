@@ -60,8 +60,8 @@ class RoomSession:
 
     def __init__(self, runtime: Runtime, reply: Any, payload: bytes, *, auto_subscribe: bool) -> None:
         self.runtime = runtime
-        self.phase = Phase.JOINED
-        self.closed = anyio.Event()
+        self.phase: Phase = Phase.JOINED
+        self.closed: anyio.Event = anyio.Event()
         self.failure: BaseException | None = None
         """Why the room ended if it was neither us nor the server: a native panic, or a bug of ours."""
         self._room_handle: int = reply.result.room.handle.id
@@ -72,7 +72,7 @@ class RoomSession:
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
         self._ready_sent = False
-        self.state = RoomState(reply.result, self, auto_subscribe=auto_subscribe)
+        self.state: RoomState = RoomState(reply.result, self, auto_subscribe=auto_subscribe)
         runtime.estate.rooms[self._room_handle] = self._handles
         runtime.route(self._room_handle, self)
 

@@ -54,7 +54,7 @@ class DevServer(RoomAdmin):
 
     def __init__(self, port: int, api_key: str, api_secret: str, process: ServerProcess) -> None:
         super().__init__(f"http://127.0.0.1:{port}", api_key, api_secret)
-        self.url = f"ws://127.0.0.1:{port}"
+        self.url: str = f"ws://127.0.0.1:{port}"
         self.process = process
 
     @override
