@@ -19,7 +19,15 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-from .._errors import InternalError, NativeError, NativePanicError, NativeRefusalError, WrongLoopError, internal_error
+from .._errors import (
+    InternalError,
+    NativeError,
+    NativePanicError,
+    NativeRefusalError,
+    UsedAfterForkError,
+    WrongLoopError,
+    internal_error,
+)
 from . import _logs
 from ._abc import HANDLE_KEYED, LAGGED, OWNER_SHIFT, PANIC, READY, RouteLimits
 from ._calls import Call, CallGroup
@@ -83,6 +91,11 @@ class Runtime:
         if library.wakes_by == "descriptor":
             self._stop_pump = loop.start_pump(self._inbox.fileno(), self._drain, self._on_pump_stopped)
         loop.on_death(self.estate.dispose)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether this is the copy in a forked child, which has nothing native under it."""
+        return os.getpid() != self._pid
 
     # ---- requests
 
@@ -183,7 +196,9 @@ class Runtime:
         return self._loop.time()
 
     def check_loop(self, what: str, /) -> None:
-        """Raise WrongLoopError unless this is the runtime's own loop."""
+        """Raise WrongLoopError unless this is the runtime's own loop, and UsedAfterForkError in a forked child."""
+        if self.inherited:
+            raise UsedAfterForkError
         try:
             here = current_token()
         except RuntimeError:
@@ -306,7 +321,7 @@ class Runtime:
 
     def close(self) -> None:
         """End the pump and the inbox; what is pending is left to the library."""
-        if os.getpid() != self._pid:
+        if self.inherited:
             return  # a forked child shares the parent's epoll: unregistering here would unregister there
         _registry.forget(self)
         self.pumping = False
@@ -315,6 +330,8 @@ class Runtime:
         self._dispose()
 
     def _on_pump_stopped(self) -> None:
+        if self.inherited:
+            return
         # The loop has ended under our users: nobody can be told any more.
         self.pumping = False
         _registry.forget(self)

@@ -206,7 +206,7 @@ class RoomSession:
 
     def send_ready(self) -> None:
         """Let the native side send what it has kept back since the join. Idempotent."""
-        if not self._ready_sent and self.phase is not Phase.CLOSED:
+        if not self._ready_sent and self.phase is not Phase.CLOSED and not self.runtime.inherited:
             self._ready_sent = True
             try:
                 self.runtime.request("ready_for_room_event", room_handle=self._room_handle)
@@ -217,6 +217,9 @@ class RoomSession:
         """Send all that leaving needs; nothing that follows has to be waited for. Idempotent."""
         if self.phase is not Phase.JOINED:
             return
+        if self.runtime.inherited:
+            self.release()  # the parent's room goes on
+            return
         # Without ready the native side would take 15 s to disconnect, and panic.
         self.send_ready()
         self._move(Phase.LEAVING)
@@ -226,6 +229,7 @@ class RoomSession:
         except NativeRefusalError:
             self.release()  # the native side knows nothing of this room any more
         self._calls.fail(self.closed_error)
+        self._wake_waiters()
 
     def release(self) -> None:
         """Nothing is left of the room natively, or nobody waits for that any longer: end everything. Idempotent."""
