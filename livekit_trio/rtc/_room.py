@@ -194,7 +194,7 @@ class Room(metaclass=MadeByTheRoom):
     def open_events(
         self,
         *types: type[RoomEvent],
-        where: Callable[[Any], object] | None = None,
+        where: Callable[[RoomEvent], object] | None = None,
         include_existing: bool = False,
         capacity: int = 1024,
     ) -> EventStream[RoomEvent]: ...
