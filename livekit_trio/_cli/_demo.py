@@ -29,16 +29,18 @@ async def _main() -> None:
             async with rtc.open_room(server.url, _token(server, "alice")) as alice, trio.open_nursery() as nursery:
                 with alice.open_events(rtc.ParticipantDisconnected) as departures:
                     nursery.start_soon(_print_events, console, "alice", alice)
-                    await _visit(console, server)
+                    await _visit(console, server, alice)
                     await departures.receive()
                 await alice.disconnect()
     console.print("Both have left, and the server has ended.")
 
 
-async def _visit(console: Console, server: DevServer) -> None:
-    """Bob looks in: joins, says hello, hears alice's answer, leaves."""
+async def _visit(console: Console, server: DevServer, alice: rtc.Room) -> None:
+    """Bob looks in: joins, is seen by alice, says hello, leaves."""
     async with rtc.open_room(server.url, _token(server, "bob")) as bob, trio.open_nursery() as nursery:
         nursery.start_soon(_print_events, console, "bob", bob)
+        # The server announces those who publish nothing up to 3 s late, and not at all if they have left by then.
+        await alice.wait_for_participant("bob")
         await bob.local_participant.set_attributes({"mood": "curious"})
         await bob.local_participant.publish_data("hello", topic="demo")
         await bob.disconnect()

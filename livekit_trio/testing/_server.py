@@ -84,6 +84,8 @@ class DevServer(RoomAdmin):
     async def restart(self) -> None:
         """End it, if it still runs, and start it again: same address, same key, no rooms.
 
+        On Linux it also ends with the thread that has (re)started it; so restart only a server of your own event loop.
+
         Raises:
             ServerStartError: it did not start.
         """
