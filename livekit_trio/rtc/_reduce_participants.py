@@ -88,12 +88,8 @@ def participants_updated(model: Model, message: native.ParticipantsUpdated) -> I
         participant = model.find(update.identity)
         if participant is None:
             continue
-        info = _convert.participant_info(update)
-        if info == participant.info:
-            model.count("unchanged")
-            continue
         becomes_active = isinstance(participant, RemoteFacts) and not participant.active
-        yield from _replace_info(participant, info)
+        yield from _update(model, participant, _convert.participant_info(update))
         if isinstance(participant, RemoteFacts) and becomes_active and participant.active:
             participant.active_announced = True
             yield ParticipantActive(participant=participant.view)
@@ -102,7 +98,7 @@ def participants_updated(model: Model, message: native.ParticipantsUpdated) -> I
 def _replace_info(participant: LocalFacts | RemoteFacts, new: ParticipantInfo) -> Iterator[RoomEvent]:
     """Take over what the server says now, and say what is different and was not said before."""
     old = participant.info
-    if new.permissions is None:
+    if new.permissions is None:  # left out: not said, rather than taken away
         new = attrs.evolve(new, permissions=old.permissions)
     participant.info = new
     if isinstance(participant, RemoteFacts) and not participant.active:
@@ -149,14 +145,14 @@ def participant_permission_changed(model: Model, message: native.ParticipantPerm
     participant = model.find(message.participant_identity)
     if participant is not None:
         permissions = _convert.permissions(message.permission) if message.HasField("permission") else None
-        permissions = permissions or participant.info.permissions
         yield from _update(model, participant, attrs.evolve(participant.info, permissions=permissions))
 
 
 def _update(model: Model, participant: LocalFacts | RemoteFacts, info: ParticipantInfo) -> Iterator[RoomEvent]:
-    if info == participant.info:
-        model.count("unchanged")
+    old = participant.info
     yield from _replace_info(participant, info)
+    if participant.info == old:
+        model.count("unchanged")
 
 
 def participant_encryption_status_changed(

@@ -59,7 +59,9 @@ def _names(_new: Native, spec: Spec) -> dict[str, Any]:
 
 def _info(new: Native, spec: Spec) -> native.ParticipantInfo:
     attributes = {"k": str(spec.number)} if spec.flag else {}
-    facts = {"name": str(spec.number % 2), "metadata": str(spec.flag), "attributes": attributes}
+    facts: dict[str, Any] = {"name": str(spec.number % 2), "metadata": str(spec.flag), "attributes": attributes}
+    if spec.number == 2:
+        facts["permission"] = None
     return new.participant_info(spec.identity, sid=f"PA_{spec.number}", state=spec.number, **facts)
 
 
@@ -117,7 +119,7 @@ MAKERS: dict[str, Callable[[Native, Spec], dict[str, Any]]] = {
     },
     "participant_permission_changed": lambda new, spec: {
         "participant_identity": spec.identity,
-        "permission": new.permissions(can_publish=spec.flag),
+        **({"permission": new.permissions(can_publish=spec.flag)} if spec.number else {}),
     },
     "participant_encryption_status_changed": lambda _new, spec: {
         "participant_identity": spec.identity,

@@ -426,6 +426,9 @@ def test_permissions_that_are_left_out_stay(bobs: Scene) -> None:
     assert bobs.apply(new.event("participant_permission_changed", participant_identity="bob")) == []
     assert bob_of(bobs).permissions == known
     assert known is not None
+    assert bobs.counted() == {"participant_permission_changed: unchanged": 1}
+    assert bobs.apply(new.updated(new.participant_info("bob", permission=None, joined_at=5))) == []
+    assert bobs.counted() == {"participants_updated: unchanged": 1}
 
 
 def test_permissions_may_be_unknown(scene: Scene) -> None:
