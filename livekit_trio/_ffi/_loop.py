@@ -46,7 +46,10 @@ class Loop(Protocol):
         ...
 
     def on_death(self, function: Callable[[], None], /) -> None:
-        """Call *function*, from whatever thread, if the loop is collected without having said goodbye."""
+        """Call *function*, from whatever thread, if the loop is closed or collected without having said goodbye.
+
+        It may also be called after the pump was stopped. It must not refer to the loop, and comes after `start_pump`.
+        """
         ...
 
 
@@ -101,6 +104,7 @@ class AsyncioLoop:
     def __init__(self) -> None:
         # Weak: the loop holds its reader, which holds the runtime, which would hold the loop.
         self._loop = weakref.ref(asyncio.get_running_loop())
+        self._reader: weakref.ref[_Reader] | None = None
 
     @property
     def token(self) -> asyncio.AbstractEventLoop:
@@ -117,10 +121,12 @@ class AsyncioLoop:
 
     def start_pump(self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /) -> Callable[[], None]:
         loop = self.token
+        reader = _Reader(drain)
         try:
-            loop.add_reader(fd, drain)
+            loop.add_reader(fd, reader)
         except NotImplementedError:
             return _start_pump_thread(loop, fd, drain)
+        self._reader = weakref.ref(reader)
         reference = self._loop
 
         def stop() -> None:
@@ -132,6 +138,22 @@ class AsyncioLoop:
 
     def on_death(self, function: Callable[[], None], /) -> None:
         weakref.finalize(self.token, function).atexit = False
+        reader = self._reader and self._reader()
+        if reader is not None:
+            weakref.finalize(reader, function).atexit = False
+
+
+class _Reader:
+    """What the loop calls; nobody else holds it, so that it dies when the loop is closed.
+
+    The loop itself may live on: AnyIO's table of tasks keeps a task, and with it its loop, that ended within a cancel scope.
+    """
+
+    def __init__(self, drain: Callable[[], None]) -> None:
+        self._drain = drain
+
+    def __call__(self) -> None:
+        self._drain()
 
 
 def _start_pump_thread(loop: asyncio.AbstractEventLoop, fd: int, drain: Callable[[], None]) -> Callable[[], None]:

@@ -344,34 +344,40 @@ class Runtime:
 
 
 class _Registry:
-    """Which runtime belongs to which loop."""
+    """Which runtime belongs to which loop.
+
+    It keeps neither alive: a runtime refers to its loop, by the events that somebody waits for, and the loop must be able to
+    die under it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_token: weakref.WeakKeyDictionary[Any, Runtime] = weakref.WeakKeyDictionary()
+        self._by_token: weakref.WeakKeyDictionary[Any, weakref.ref[Runtime]] = weakref.WeakKeyDictionary()
 
     def current(self) -> Runtime:
         token = current_token()
         with self._lock:
-            runtime = self._by_token.get(token)
+            reference = self._by_token.get(token)
+        runtime = reference and reference()
         if runtime is None:
             library = load_library()
             if id(library) in _poisoned:
                 raise NativePanicError(_poisoned[id(library)][1].message)
             runtime = Runtime(library, current_loop())
             with self._lock:
-                self._by_token[token] = runtime
+                self._by_token[token] = weakref.ref(runtime)
         return runtime
 
     def forget(self, runtime: Runtime) -> None:
         with self._lock:
             for token, known in list(self._by_token.items()):
-                if known is runtime:
+                if known() is runtime:
                     del self._by_token[token]
 
     def all(self) -> list[Runtime]:
         with self._lock:
-            return list(self._by_token.values())
+            references = list(self._by_token.values())
+        return [runtime for reference in references if (runtime := reference()) is not None]
 
 
 _registry: Final = _Registry()

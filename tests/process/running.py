@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +36,45 @@ class Ended:
         return json.loads(self.stdout)
 
 
+def command(name: str, *arguments: object, options: tuple[str, ...] = ()) -> list[str]:
+    return [sys.executable, *options, "-m", f"tests.process.programs.{name}", *map(str, arguments)]
+
+
+@contextlib.contextmanager
+def running_program(
+    name: str, *arguments: object, environment: Mapping[str, str] | None = None
+) -> Generator[tuple[Callable[..., str], subprocess.Popen[str]]]:
+    """Run ``programs/NAME.py`` for a block; it ends when its standard input does.
+
+    Yields:
+        A function that sends a line, if it is given one, and returns the next line that the program prints; the process.
+    """
+    with subprocess.Popen(
+        command(name, *arguments),
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        to, back = program.stdin, program.stdout
+
+        def ask(line: str = "") -> str:
+            if line:
+                to.write(f"{line}\n")
+                to.flush()
+            return back.readline().rstrip("\n")
+
+        try:
+            yield ask, program
+            to.close()
+            assert program.wait(20) == 0
+        finally:
+            program.kill()
+
+
 def run_program(
     name: str,
     *arguments: object,
@@ -43,9 +83,8 @@ def run_program(
     timeout: float = 120,
 ) -> Ended:
     """Run ``programs/NAME.py`` and wait for its end."""
-    command = [sys.executable, *options, "-m", f"tests.process.programs.{name}", *map(str, arguments)]
     done = subprocess.run(
-        command,
+        command(name, *arguments, options=options),
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         capture_output=True,
