@@ -208,6 +208,7 @@ class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
         facts = self._facts
         await facts.link.wait_until(lambda: facts.active or facts.gone)
         if facts.gone:
+            facts.link.check_open()
             raise OperationError(f"participant {self.identity!r} has left")
 
     def _is_enabled(self, source: TrackSource) -> bool:

@@ -171,6 +171,7 @@ class LocalTrackPublication(TrackPublication):
         facts = self._local
         await facts.link.wait_until(lambda: facts.subscribed or facts.gone)
         if not facts.subscribed:
+            facts.link.check_open()  # leaving unpublishes everything
             raise OperationError(f"{self.sid}: {UNPUBLISHED} before anybody subscribed")
 
 
@@ -256,6 +257,7 @@ class RemoteTrackPublication(TrackPublication):
             )
         if facts.track is not None:
             return facts.track
+        facts.link.check_open()
         if facts.unpublished != unpublished:
             raise SubscribeError(self.sid, UNPUBLISHED)
         if facts.failures != failures:
