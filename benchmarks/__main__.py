@@ -101,7 +101,7 @@ def receiving(report: Report, server: DevServer, rounds: int, rooms: int, rate: 
 
     results = each(rounds, measure)
     report.line(
-        f"{rooms} rooms, {rate:g} messages/s: CPU each, µs",
+        f"{rooms} rooms, {rate:g} messages/s: CPU each, us",
         {sdk: values["cpu_us_a_message"] for sdk, values in results.items()},
     )
     report.line("  received, %", {sdk: values["received"] for sdk, values in results.items()})
