@@ -267,7 +267,11 @@ class EndOfStream(trio.EndOfChannel, anyio.EndOfStream):
 
 
 class WrongLoopError(LiveKitError, RuntimeError):
-    """A room, or something that belongs to it, was used from another event loop than the one that opened it."""
+    """A room, or something that belongs to it, was used from another event loop than the one that opened it.
+
+    Attributes:
+        what: what was used.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(what)

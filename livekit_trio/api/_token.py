@@ -75,12 +75,19 @@ class Claims:
     metadata: str = ""
     """The participant's metadata."""
     video: VideoGrants | None = None
+    """What its bearer may do with rooms."""
     sip: SIPGrants | None = None
+    """… with telephony."""
     inference: InferenceGrants | None = None
+    """… with hosted models."""
     observability: ObservabilityGrants | None = None
+    """… with observability data."""
     agent: AgentGrants | None = None
+    """… with hosted agents."""
     agent_endpoint: AgentEndpointGrants | None = None
+    """… with the HTTP endpoints of hosted agents."""
     agent_thread: AgentThreadGrants | None = None
+    """… with the threads of hosted agents."""
     attributes: dict[str, str] | None = None
     """The participant's attributes."""
     sha256: str | None = None
@@ -123,8 +130,11 @@ class AccessToken:
     api_key: str
     api_secret: str = attrs.field(repr=False)
     identity: str
+    """Set by `with_identity`; empty before."""
     ttl: timedelta
+    """Set by `with_ttl`."""
     claims: Claims
+    """What the other ``with_`` methods have set."""
 
     def __init__(self, api_key: str | None = None, api_secret: str | None = None) -> None:
         self.api_key, self.api_secret = _credentials(api_key, api_secret)

@@ -59,6 +59,7 @@ class LocalParticipant(Participant[LocalTrackPublication]):
             metadata: anything but nothing: the server ignores an empty one. It bounds its size (some 500 kB by default).
 
         Raises:
+            TypeError: it is no string.
             UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it.
             RoomClosedError: the room has ended, or ended meanwhile.
 
@@ -78,6 +79,7 @@ class LocalParticipant(Participant[LocalTrackPublication]):
             name: not empty, which the server ignores, and of at most 256 bytes by the server's default.
 
         Raises:
+            TypeError: it is no string.
             UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it.
             RoomClosedError: the room has ended, or ended meanwhile.
 
@@ -116,7 +118,15 @@ class LocalParticipant(Participant[LocalTrackPublication]):
         await self._update("set_attributes", {"attributes": entries}, lambda: self._has(wanted))
 
     async def clear_attributes(self) -> None:
-        """Remove all our attributes. Everything else is as for `set_attributes`."""
+        """Remove all our attributes, as `set_attributes` with an empty value for each does.
+
+        Raises:
+            UpdateError: no permission (``can_update_own_metadata`` of the token), or the server did not take it.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The change may take place or not.
+        """
         await self.set_attributes(dict.fromkeys(self.attributes, ""))
 
     def set_track_subscription_permissions(

@@ -204,6 +204,9 @@ class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
         Raises:
             OperationError: it has left.
             RoomClosedError: the room has ended.
+
+        Cancellation:
+            Nothing is left behind.
         """
         facts = self._facts
         await facts.link.wait_until(lambda: facts.active or facts.gone)

@@ -167,6 +167,9 @@ class LocalTrackPublication(TrackPublication):
         Raises:
             OperationError: it was unpublished before anybody subscribed.
             RoomClosedError: the room ended before.
+
+        Cancellation:
+            Nothing is left behind; the track stays published.
         """
         facts = self._local
         await facts.link.wait_until(lambda: facts.subscribed or facts.gone)
@@ -230,6 +233,9 @@ class RemoteTrackPublication(TrackPublication):
 
         Cancellation:
             Takes the wish back, as failing does, unless the track was wanted before or another task waits for it.
+
+        Source:
+            SetSubscribedRequest (livekit-ffi room.proto), then what the room says.
         """
         await anyio.lowlevel.checkpoint()
         self._check_published()

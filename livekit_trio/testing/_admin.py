@@ -43,7 +43,10 @@ class AdminCallError(LiveKitError):
 
 
 class RoomAdmin:
-    """The room service of one server, as far as tests of rooms need it. Each call raises `AdminCallError`."""
+    """The room service of one server, as far as tests of rooms need it.
+
+    What each call raises stands at `call_room_service`.
+    """
 
     def __init__(self, http_url: str, api_key: str, api_secret: str) -> None:
         self.http_url = http_url
@@ -51,7 +54,11 @@ class RoomAdmin:
         self.api_secret = api_secret
 
     async def list_participants(self, room: str) -> list[dict[str, Any]]:
-        """Who is in the room, each a ``ParticipantInfo`` as JSON with snake_case names. Nobody, if there is no such room."""
+        """Who is in the room, each a ``ParticipantInfo`` as JSON with snake_case names. Nobody, if there is no such room.
+
+        Cancellation:
+            Changes nothing.
+        """
         try:
             response = await self.call_room_service("ListParticipants", {"room": room})
         except AdminCallError as error:
@@ -61,11 +68,19 @@ class RoomAdmin:
         return response["participants"]
 
     async def delete_room(self, room: str) -> None:
-        """Close the room; everybody in it is disconnected with ROOM_DELETED."""
+        """Close the room; everybody in it is disconnected with ROOM_DELETED.
+
+        Cancellation:
+            It may be deleted or not.
+        """
         await self.call_room_service("DeleteRoom", {"room": room})
 
     async def remove_participant(self, room: str, identity: str) -> None:
-        """Disconnect a participant with PARTICIPANT_REMOVED. Its token stays valid."""
+        """Disconnect a participant with PARTICIPANT_REMOVED. Its token stays valid.
+
+        Cancellation:
+            It may be removed or not.
+        """
         await self.call_room_service("RemoveParticipant", {"room": room, "identity": identity})
 
     async def update_participant(self, room: str, identity: str, **changes: object) -> None:
@@ -75,11 +90,18 @@ class RoomAdmin:
             room: the room's name.
             identity: whom to change.
             changes: fields of ``UpdateParticipantRequest``: metadata, name, attributes, permission (a mapping).
+
+        Cancellation:
+            The change may take place or not.
         """
         await self.call_room_service("UpdateParticipant", {"room": room, "identity": identity, **changes})
 
     async def mute_track(self, room: str, identity: str, track_sid: str, *, muted: bool = True) -> None:
-        """Mute a track. To unmute one the server needs ``settings={"room": {"enable_remote_unmute": True}}``."""
+        """Mute a track. To unmute one the server needs ``settings={"room": {"enable_remote_unmute": True}}``.
+
+        Cancellation:
+            It may be muted or not.
+        """
         request = {"room": room, "identity": identity, "track_sid": track_sid, "muted": muted}
         await self.call_room_service("MutePublishedTrack", request)
 
@@ -90,6 +112,9 @@ class RoomAdmin:
             AdminCallError: the server refused.
             OSError: nothing listens there.
             anyio.BrokenResourceError: the server hung up.
+
+        Cancellation:
+            The server may have carried it out or not.
         """
         grants = api.VideoGrants(
             room_create=True, room_list=True, room_admin=True, room=str(request.get("room", "")), destination_room="*"

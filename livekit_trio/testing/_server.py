@@ -88,6 +88,9 @@ class DevServer(RoomAdmin):
 
         Raises:
             ServerStartError: it did not start.
+
+        Cancellation:
+            It is not running.
         """
         await self.process.stop()
         await self.start()
@@ -97,6 +100,9 @@ class DevServer(RoomAdmin):
 
         Raises:
             ServerStartError: it did not start.
+
+        Cancellation:
+            It is not running.
         """
         begin = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.process.start()

@@ -81,14 +81,22 @@ class ServerProcess:
         self._child.send_signal(signal.SIGCONT)
 
     async def wait(self) -> int:
-        """Wait until it has ended, by whoever's hand, and return its `returncode`."""
+        """Wait until it has ended, by whoever's hand, and return its `returncode`.
+
+        Cancellation:
+            It goes on.
+        """
         await anyio.lowlevel.checkpoint()
         while (returncode := self.returncode) is None:  # noqa: ASYNC110 - no event tells, on every system
             await anyio.sleep(POLL_INTERVAL)
         return returncode
 
     async def stop(self) -> None:
-        """End it and wait until it is gone. Cancelled, it is killed and gone all the same. Idempotent."""
+        """End it and wait until it is gone. Idempotent.
+
+        Cancellation:
+            It is killed, and gone all the same.
+        """
         child = self._child
         try:
             if os.name == "posix":
