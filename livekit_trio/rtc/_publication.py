@@ -32,8 +32,6 @@ class PublicationFacts:
 
     handle: int
     info: PublicationInfo
-    unpublished: int = attrs.field(default=0, init=False)
-    """How often it was unpublished: a full reconnect unpublishes it and brings it back."""
     gone: bool = attrs.field(default=False, init=False)
 
 
@@ -56,6 +54,8 @@ class RemotePublicationFacts(PublicationFacts):
     """Whether it is to be subscribed to, whoever waits for that or not."""
     waiting: int = attrs.field(default=0, init=False)
     """How many tasks are in `subscribe`."""
+    unpublished: int = attrs.field(default=0, init=False)
+    """How often it was unpublished: a full reconnect unpublishes it and brings it back."""
     track: RemoteTrack | None = attrs.field(default=None, init=False)
     enabled: bool = attrs.field(default=True, init=False)
     failures: int = attrs.field(default=0, init=False)

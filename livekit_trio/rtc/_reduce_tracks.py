@@ -189,7 +189,6 @@ def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished)
     del model.local.publications[publication.info.sid]
     refresh_publications(model.local)
     publication.gone = True
-    publication.unpublished += 1
     model.link.drop(publication.handle)
     yield LocalTrackUnpublished(publication=publication.view)
 
