@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,10 +49,11 @@ def install_server(target: Path, checkpoint: Callable[[], None]) -> None:
         if target.exists():
             return
         for abandoned in directory.glob("build-*"):
-            shutil.rmtree(abandoned)
+            shutil.rmtree(abandoned, ignore_errors=True)
         started = time.monotonic()
         _say(f"building livekit-server {VERSION} into {directory}: once, some minutes, 2 GB of temporary files")
-        with tempfile.TemporaryDirectory(dir=directory, prefix="build-") as work:
+        # A compiler killed a moment ago may be about to write its last file; the next builder would remove that.
+        with tempfile.TemporaryDirectory(dir=directory, prefix="build-", ignore_cleanup_errors=True) as work:
             program = _build(Path(work), checkpoint)
             program.replace(target)
         _say(f"built in {time.monotonic() - started:.0f} s")
@@ -111,15 +113,21 @@ def _run(
     log = work / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - a fixed command
-            (*die_with_parent(), *command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+            (*die_with_parent(), *command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            process_group=_OWN_GROUP,
         )
     try:
         while process.poll() is None:
             checkpoint()
             time.sleep(POLL_INTERVAL)
-    finally:
-        process.kill()
+    except BaseException:
+        _kill_group(process)
         process.wait()
+        raise
     if process.returncode != 0:
         last_words = "; ".join(log.read_text(errors="replace").strip().splitlines()[-5:])
         raise ServerNotFoundError(((" ".join(command), last_words or f"exit status {process.returncode}"),))
@@ -143,6 +151,7 @@ if sys.platform == "win32":
     import msvcrt
 
     _EXE: Final = ".exe"
+    _OWN_GROUP: Final = None
 
     def _try_lock(fd: int) -> bool:
         try:
@@ -150,10 +159,14 @@ if sys.platform == "win32":
         except OSError:
             return False
         return True
+
+    def _kill_group(process: subprocess.Popen[bytes]) -> None:
+        process.kill()
 else:
     import fcntl
 
     _EXE: Final = ""
+    _OWN_GROUP: Final = 0
 
     def _try_lock(fd: int) -> bool:
         try:
@@ -161,6 +174,10 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _kill_group(process: subprocess.Popen[bytes]) -> None:
+        """Kill it together with the compilers that it runs."""
+        os.killpg(process.pid, signal.SIGKILL)  # which is not reaped yet: the number is still its own
 
 
 def _say(text: str) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 START_TIMEOUT: Final = 30.0
 """It takes 40 to 90 ms here (measured); a cold disk or a busy machine may need seconds."""
 ANSWER_TIMEOUT: Final = 1.0
+"""For one question; then it is looked whether the server still runs, and asked again."""
 SETTLING_TIME: Final = 0.15
 """A server that listens takes note of signals, but for 100 ms does not act on them (``time.Sleep`` in its service/server.go)."""
 START_ATTEMPTS: Final = 5

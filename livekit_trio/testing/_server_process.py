@@ -45,6 +45,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
+        """The process id of its present life."""
         return self._child.pid
 
     @property
