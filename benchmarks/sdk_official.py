@@ -17,7 +17,7 @@ async def join(url: str, token: str) -> AsyncGenerator[list[int]]:
     count = [0]
     room = rtc.Room()
 
-    @room.on("data_received")
+    @room.on("data_received")  # pyright: ignore[reportUnknownMemberType, reportUntypedFunctionDecorator]
     def on_data(_packet: rtc.DataPacket) -> None:
         count[0] += 1
 
