@@ -39,6 +39,7 @@ class ConnectionState(OpenEnum):
     CONN_DISCONNECTED = 0
     CONN_CONNECTED = 1
     CONN_RECONNECTING = 2
+    """The connection was lost and is being sought; the room goes on."""
 
 
 class ConnectionQuality(OpenEnum):
@@ -50,6 +51,7 @@ class ConnectionQuality(OpenEnum):
     QUALITY_GOOD = 1
     QUALITY_EXCELLENT = 2
     QUALITY_LOST = 3
+    """The server hears nothing of it any more."""
 
 
 class ContinualGatheringPolicy(OpenEnum):
@@ -63,7 +65,9 @@ class DataPacketKind(OpenEnum):
     """How a data packet travels."""
 
     KIND_LOSSY = 0
+    """At most once, in any order."""
     KIND_RELIABLE = 1
+    """In order, and again if lost."""
 
 
 class DisconnectReason(OpenEnum):
@@ -75,34 +79,48 @@ class DisconnectReason(OpenEnum):
     DUPLICATE_IDENTITY = 2
     """Another participant joined with the same identity."""
     SERVER_SHUTDOWN = 3
+    """The server is going down."""
     PARTICIPANT_REMOVED = 4
     """The server API removed it."""
     ROOM_DELETED = 5
     STATE_MISMATCH = 6
     """It tried to resume a session that the server does not know."""
     JOIN_FAILURE = 7
+    """Its connection never came about completely."""
     MIGRATION = 8
+    """It was sent to another server."""
     SIGNAL_CLOSE = 9
+    """Its signal connection broke."""
     ROOM_CLOSED = 10
+    """The room was closed since everybody who counts had left."""
     USER_UNAVAILABLE = 11
     """SIP: the callee did not answer in time."""
     USER_REJECTED = 12
     """SIP: the callee is busy or rejected the call."""
     SIP_TRUNK_FAILURE = 13
+    """SIP: the trunk failed or answered nonsense."""
     CONNECTION_TIMEOUT = 14
+    """The server did not hear of it in time."""
     MEDIA_FAILURE = 15
+    """Its media failed or stopped."""
     AGENT_ERROR = 16
+    """The agent failed."""
 
 
 class EncryptionState(OpenEnum):
     """How the end-to-end encryption of one track is doing."""
 
     NEW = 0
+    """No frame was seen yet."""
     OK = 1
     ENCRYPTION_FAILED = 2
+    """Frames of ours could not be encrypted, and were not sent."""
     DECRYPTION_FAILED = 3
+    """Frames cannot be decrypted: another key, or none on the other side."""
     MISSING_KEY = 4
+    """There is no key here for that participant."""
     KEY_RATCHETED = 5
+    """The key was advanced by ratcheting, and fits again."""
     INTERNAL_ERROR = 6
 
 
@@ -112,6 +130,7 @@ class EncryptionType(OpenEnum):
     NONE = 0
     GCM = 1
     CUSTOM = 2
+    """By means of its own, which this library does not know."""
 
 
 class KeyDerivationFunction(OpenEnum):
@@ -136,8 +155,11 @@ class ParticipantKind(OpenEnum):
 
     PARTICIPANT_KIND_STANDARD = 0
     PARTICIPANT_KIND_INGRESS = 1
+    """A stream from outside."""
     PARTICIPANT_KIND_EGRESS = 2
+    """A recorder."""
     PARTICIPANT_KIND_SIP = 3
+    """Somebody on the telephone."""
     PARTICIPANT_KIND_AGENT = 4
     PARTICIPANT_KIND_CONNECTOR = 5
     PARTICIPANT_KIND_BRIDGE = 6
@@ -170,14 +192,23 @@ class SimulateScenarioKind(OpenEnum):
     """What `Room.simulate_scenario` can let happen."""
 
     SIMULATE_SIGNAL_RECONNECT = 0
+    """The signal connection breaks: the session is resumed."""
     SIMULATE_SPEAKER = 1
+    """The server lets us speak; nothing of it arrives here (measured)."""
     SIMULATE_NODE_FAILURE = 2
+    """The server node fails: a full reconnect."""
     SIMULATE_SERVER_LEAVE = 3
+    """The server sends us away: the room ends."""
     SIMULATE_MIGRATION = 4
+    """The server sends us to another node."""
     SIMULATE_FORCE_TCP = 5
+    """Media has to go over TCP from now on."""
     SIMULATE_FORCE_TLS = 6
+    """Media has to go over TLS from now on, which needs a TURN server; without one there is no way back."""
     SIMULATE_FULL_RECONNECT = 7
+    """A full reconnect: new connections, new SIDs."""
     SIMULATE_DISCONNECT_SIGNAL_ON_RESUME = 8
+    """The signal connection breaks, and once more while the session is resumed."""
 
 
 class StreamState(OpenEnum):
@@ -211,19 +242,24 @@ class AudioTrackFeature(OpenEnum):
 
     TF_STEREO = 0
     TF_NO_DTX = 1
+    """It is sent in silence too."""
     TF_AUTO_GAIN_CONTROL = 2
     TF_ECHO_CANCELLATION = 3
     TF_NOISE_SUPPRESSION = 4
     TF_ENHANCED_NOISE_CANCELLATION = 5
     TF_PRECONNECT_BUFFER = 6
+    """It begins with what was said before the connection was up."""
 
 
 class FrameMetadataFeature(OpenEnum):
     """What travels with each frame of a video track."""
 
     FMF_USER_TIMESTAMP = 0
+    """A time of the sender's, in whatever unit it chose."""
     FMF_FRAME_ID = 1
+    """The frame's number."""
     FMF_USER_DATA = 2
+    """Bytes of the application."""
 
 
 class VideoQuality(OpenEnum):
