@@ -16,6 +16,7 @@ import anyio.lowlevel
 
 from .._errors import ConnectError, ConnectErrorKind, InternalError, NativeRefusalError
 from .._ffi import _logs
+from .._ffi._descriptors import descriptors_are_left
 from .._ffi._runtime import hold_runtime
 from .._guard import make
 from ._connect_errors import classify, is_final
@@ -80,6 +81,10 @@ async def open_room(
         ConnectRequest, ReadyForRoomEventRequest, DisconnectRequest (livekit-ffi room.proto).
     """
     _check_arguments(url, token, connect_timeout, leave_timeout)
+    if not descriptors_are_left():
+        raise ConnectError(
+            ConnectErrorKind.DESCRIPTORS, _public_url(url), "the process has hardly any file descriptors left"
+        )
     with hold_runtime() as runtime:
         session = await _join(runtime, url, token, options or RoomOptions(), connect_timeout)
         body_error: BaseException | None = None
