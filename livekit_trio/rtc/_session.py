@@ -191,10 +191,14 @@ class RoomSession:
 
             self._handles.adopt(owned_handles(kind, payload))
             event = NativeRoomEvent.FromString(payload)
+            kind_of_event = event.WhichOneof("message")
+            if kind_of_event == "local_track_republished":
+                # A handle in a plain number, which no table of owned handles knows: 0.13.2 gives a new one after a full reconnect.
+                self._handles.adopt((event.local_track_republished.publication_handle,))
             self._publish(self.state.apply(event, self.runtime.time()))
             if self.state.deadline is not None:
                 self._timer_wanted.set()
-            if event.WhichOneof("message") == "eos":
+            if kind_of_event == "eos":
                 self._on_native_end()
 
     def fail(self, error: BaseException, /) -> None:

@@ -83,6 +83,7 @@ async def cancel_once(fake: FakeLibrary, delays: Delays, way: str, at: int, *, l
             delays.let_go()
             await anyio.lowlevel.checkpoint()
 
+    reached = False
     async with anyio.create_task_group() as group:
         group.start_soon(help_on)
         reached = await cancel_at(visit, at, way, on_cancel)

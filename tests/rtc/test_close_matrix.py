@@ -79,6 +79,7 @@ async def test_every_pending_call_ends_with_the_room(phase: str, cause: str) -> 
     fake = FakeLibrary()
     native = fake.room()
     outcomes: dict[str, BaseException] = {}
+    made_here: set[int] = set()
     with fake.installed():
         async with rtc.open_room("ws://fake", "token") as room, anyio.create_task_group() as group:
             rooms_own = set(fake.live_handles)

@@ -154,8 +154,8 @@ async def test_disconnecting_early_ends_everything(server: DevServer, room_name:
 
 @pytest.mark.parametrize("cause", ["delete", "remove", "duplicate"])
 async def test_the_server_ends_the_room(server: DevServer, room_name: str, cause: str) -> None:
+    reasons: list[rtc.DisconnectReason] = []
     async with join(server, "ann", room_name) as room, anyio.create_task_group() as group:
-        reasons: list[rtc.DisconnectReason] = []
 
         async def wait_closed() -> None:
             reasons.append(await room.wait_closed())

@@ -15,13 +15,13 @@ from livekit_trio.testing._fake_library import FakeLibrary
 from livekit_trio.testing._fake_room import FakeParticipant, FakeRoom, FakeTrack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def fake_room(*participants: FakeParticipant) -> AsyncIterator[tuple[rtc.Room, FakeRoom, FakeLibrary]]:
+async def fake_room(*participants: FakeParticipant) -> AsyncGenerator[tuple[rtc.Room, FakeRoom, FakeLibrary]]:
     fake = FakeLibrary()
     native = fake.room(participants=participants)
     with fake.installed():
