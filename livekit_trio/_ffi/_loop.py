@@ -5,7 +5,6 @@ The only module that knows Trio from asyncio. Everything here is called on the l
 
 from __future__ import annotations
 
-import asyncio
 import select
 import socket
 import threading
@@ -19,6 +18,7 @@ import trio
 from .._errors import WrongLoopError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 
@@ -73,13 +73,13 @@ class TrioLoop:
     def start_pump(self, fd: int, drain: Callable[[], None], stopped: Callable[[], None], /) -> Callable[[], None]:
         running = True
 
-        async def pump() -> None:
+        async def pump() -> None:  # noqa: ASYNC910 - it waits before anything else: `running` is true at first
             try:
                 while running:
                     await trio.lowlevel.wait_readable(fd)
                     drain()
             except trio.ClosedResourceError:
-                return  # by stop()
+                return  # noqa: ASYNC910 - by stop(), while it waited
             finally:
                 if running:
                     stopped()
@@ -102,6 +102,8 @@ class AsyncioLoop:
     """asyncio and uvloop: a reader on the descriptor, or a thread where the loop cannot have one (Windows' Proactor)."""
 
     def __init__(self) -> None:
+        import asyncio  # not where only Trio runs
+
         # Weak: the loop holds its reader, which holds the runtime, which would hold the loop.
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._reader: weakref.ref[_Reader] | None = None
