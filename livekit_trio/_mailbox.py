@@ -96,7 +96,7 @@ class Mailbox(Generic[T]):
         self._items.clear()
         self._bytes = self._fleeting = 0
 
-    async def wait(self) -> None:
+    async def wait(self) -> None:  # noqa: ASYNC910 - a part of `EventStream.receive`, which has given way already
         """Return once there is something to take, or the mailbox has ended; at once if so already.
 
         Raises:

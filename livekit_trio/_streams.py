@@ -115,7 +115,7 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         self._check_loop()
         self.mailbox.check_idle()
         await anyio.lowlevel.checkpoint()
-        while True:
+        while True:  # noqa: ASYNC913 - it ends, or waits
             try:
                 return self.receive_nowait()
             except WouldBlock:

@@ -95,7 +95,7 @@ async def open_room(
                 runtime.call_soon(session.send_ready)
                 try:
                     yield make(Room, session)
-                except BaseException as error:  # noqa: BLE001 - raised below
+                except BaseException as error:  # noqa: ASYNC103, BLE001 - raised below
                     # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error
                 # The scope too: a timer's cancellation that an outer one shines through would come out of the nursery.
@@ -124,7 +124,7 @@ async def open_room(
 async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, within: float) -> RoomSession:
     last_error = ConnectError(ConnectErrorKind.TIMEOUT, _public_url(url), f"no answer within {within:g} s")
     deadline = anyio.current_time() + within
-    with anyio.move_on_at(deadline):
+    with anyio.move_on_at(deadline):  # noqa: ASYNC912 - each attempt waits
         for attempt in range(options.join_retries + 1):
             if attempt:
                 await anyio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS)) - 1])
@@ -152,7 +152,7 @@ async def _attempt(runtime: Runtime, url: str, token: str, options: RoomOptions,
         call.forsake()
         # Cancelled by the caller: let the identity be free when it goes on. By our own clock: the error comes at once.
         grace = CANCEL_GRACE if anyio.current_time() < deadline else 0
-        await _wait_for_undo(call, grace)
+        await _wait_for_undo(call, grace)  # noqa: ASYNC102 - shielded and bounded there
         raise
     if reply.WhichOneof("message") == "error":
         text = _logs.redact(reply.error)

@@ -21,7 +21,7 @@ async def assert_idle(*, timeout: float = 2.0) -> None:  # noqa: ASYNC109 - a pa
         Nothing is left behind.
     """
     gc.collect()
-    with anyio.move_on_after(timeout):
+    with anyio.move_on_after(timeout):  # noqa: ASYNC912 - what is idle already need not be waited for
         while _leftovers(runtime_statistics()):  # noqa: ASYNC110 - nobody tells of the native side's idleness
             await anyio.sleep(0.01)
     leftovers = _leftovers(runtime_statistics())

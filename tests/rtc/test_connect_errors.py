@@ -27,8 +27,10 @@ SAMPLES = [
         None,
     ),
     (
-        ("engine: signal failure: transport connection error: IO error: failed to lookup address information: "
-        "Name or service not known"),
+        (
+            "engine: signal failure: transport connection error: IO error: failed to lookup address information: "
+            "Name or service not known"
+        ),
         Kind.NAME,
         None,
     ),
