@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 PLANTS = """
-import logging, subprocess, sys, warnings
+import gc, logging, subprocess, sys, warnings
 
 import pytest
 
@@ -60,6 +60,7 @@ def test_red_context():
 def test_red_cycle():
     error = rtc.OperationError(TOKEN)
     error.itself = error
+def test_green_after_the_death_of_others(): gc.collect()
 def test_red_caught():
     with pytest.raises(ValueError): raise ValueError(TOKEN)
 def test_red_caught_in_a_group():
