@@ -38,3 +38,10 @@ async def unpublish(room: rtc.Room, publication: rtc.LocalTrackPublication) -> N
         "unpublish_track", local_participant_handle=handle, track_sid=publication.sid, stop_on_unpublish=False
     )
     assert not reply.error, reply.error
+
+
+async def publish_data_track(room: rtc.Room, name: str) -> None:
+    """Publish a data track, until the room ends."""
+    handle = room.local_participant._local.handle
+    reply = await room._session.call("publish_data_track", local_participant_handle=handle, options={"name": name})
+    assert reply.WhichOneof("result") == "track", reply
