@@ -30,9 +30,9 @@ MAX_LOSSY = 64
 class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
     """Events of a room, in their order, for one reader.
 
-    Made by `Room.open_events`. It subscribes when its ``with`` block is entered and unsubscribes when that is left; the call
-    alone registers nothing. Iterating ends when the room has ended. It is a `trio.abc.ReceiveChannel` and an
-    `anyio.abc.ObjectReceiveStream` at once.
+    Made by `Room.open_events`. It subscribes when its ``with`` (or ``async with``) block is entered and unsubscribes when
+    that is left; the call alone registers nothing. Iterating ends when the room has ended. It is a `trio.abc.ReceiveChannel`
+    and an `anyio.abc.ObjectReceiveStream` at once.
 
     Backpressure:
         What is not read waits: at most `capacity` events and 16 MiB. Beyond that this stream fails with
@@ -68,6 +68,13 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         self._check_loop()
         self._state = "open"
         self._existing = iter(self._subscribe(self))
+        return self
+
+    @override
+    async def __aenter__(self) -> Self:
+        # Also by a function that takes any channel and leaves it closed: that of an open stream is entered already.
+        if self._state == "new":
+            self.__enter__()
         return self
 
     def __exit__(
