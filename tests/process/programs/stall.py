@@ -130,7 +130,7 @@ def main(kind: str, how: str, seconds: float, directory: Path) -> None:
     handles = control.live_handles()
 
     def flood(template: bytes, count: int, memory: int = 0) -> Flood:
-        return Flood(template, count, per_second=round(count / (seconds * 0.8)) if seconds else 0, memory=memory)
+        return Flood(template, count, per_second=round(count / (seconds * 0.5)) if seconds else 0, memory=memory)
 
     floods = [
         flood(frame(ring.key), FRAMES, 960),
