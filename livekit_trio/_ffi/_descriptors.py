@@ -6,9 +6,11 @@ import errno
 import os
 from typing import Final
 
-NEEDED: Final = 32
-"""The library takes 9 when it is loaded, and aborts the process if it does not get them; with our own and those of the first
-room it comes to 18, and a later room takes 6 (measured on loopback; each further network interface has its own sockets).
+NEEDED: Final = 64
+"""What a room takes within some seconds: 38 to 55, by the network interfaces (measured with livekit-ffi 0.13.2).
+
+With less it would join, or say nothing until the timeout, and leave none for the program; and where the library does not get
+the nine that it wants when it is loaded, it aborts the process.
 """
 
 

@@ -19,7 +19,7 @@ from livekit_trio import rtc
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-LEFT = (0, 1, 2, 5, 10, 15, 20, 31)
+LEFT = (0, 1, 2, 5, 10, 15, 20, 40, 63)
 
 
 @contextmanager
