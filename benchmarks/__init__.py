@@ -1,1 +1,1 @@
-"""What the SDK costs, beside the official one, in one run: `uv run python -m benchmarks`. See docs/benchmarks.md."""
+"""Benchmarks: livekit_trio beside the official SDK and beside the native library alone. See docs/benchmarks.md."""

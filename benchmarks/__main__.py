@@ -1,130 +1,114 @@
-"""Measure and print a table. See docs/benchmarks.md for what the columns mean."""
+"""``python -m benchmarks [--quick]``: run all benchmarks against a local server and print a table."""
 
 from __future__ import annotations
 
 import argparse
-import json
+import datetime
+import os
+import platform
 import statistics
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any, Final
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anyio
+import attrs
+from anyio.from_thread import start_blocking_portal
 
-from livekit_trio.testing import DevServer, open_server
+from livekit_trio.testing import open_server
+
+from .measure import Bench, Subject, import_time, percentile, subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-SDKS: Final = ("floor", "official", "ours")
-IMPORTS: Final = {
-    "official": ("asyncio", "livekit.rtc"),
-    "ours": ("trio, anyio", "livekit_trio.rtc"),
-}
+    from collections.abc import Iterator
 
 
-def program(sdk: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.programs", sdk, *map(str, arguments)]
+@attrs.frozen
+class Effort:
+    """How long everything takes."""
+
+    rounds: int
+    joins: int
+    seconds: float
+    """Of each run with data packets."""
+    rooms: int
+    """For the cost of an idle room."""
+    settling: float
 
 
-def run(command: Sequence[str]) -> dict[str, Any]:
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+FULL = Effort(rounds=3, joins=30, seconds=6, rooms=10, settling=8)
+QUICK = Effort(rounds=1, joins=15, seconds=3, rooms=10, settling=3)
 
 
-class Report:
-    """A line for each measure, a column for each SDK."""
-
-    def __init__(self) -> None:
-        print(f"{'':42}" + "".join(f"{sdk:>12}" for sdk in SDKS))
-
-    def line(self, what: str, values: dict[str, float]) -> None:
-        cells = "".join(f"{values[sdk]:12.1f}" if sdk in values else f"{'–':>12}" for sdk in SDKS)
-        print(f"{what:42}{cells}", flush=True)
-
-
-def each(rounds: int, measure: Callable[[str], dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Measure all SDKs in turn, several times, and take the medians."""
-    results: dict[str, list[dict[str, float]]] = {sdk: [] for sdk in SDKS}
-    for _ in range(rounds):
-        for sdk in SDKS:
-            results[sdk].append(measure(sdk))
-    return {
-        sdk: {name: statistics.median(one[name] for one in many) for name in many[0]} for sdk, many in results.items()
-    }
-
-
-def importing(report: Report, rounds: int) -> None:
-    values: dict[str, float] = {}
-    for sdk, (before, module) in IMPORTS.items():
-        code = (
-            f"import {before}, time; t = time.perf_counter(); import {module}; print((time.perf_counter() - t) * 1000)"
-        )
-        times = [
-            float(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout)
-            for _ in range(rounds * 3)
-        ]
-        values[sdk] = statistics.median(times)
-    report.line("import, ms", values)
+def measured(bench: Bench, subject: Subject, effort: Effort) -> Iterator[tuple[str, float]]:
+    """One round of one subject: what was measured, in rows of the table."""
+    if subject.imports[1]:
+        own, total = import_time(subject)
+        yield "import, ms", own
+        yield "import with the event loop, ms", total
+    joins = bench.connect(subject, effort.joins)
+    yield "connect p50, ms", percentile(joins, 50) * 1e3
+    yield "connect p95, ms", percentile(joins, 95) * 1e3
+    for what, rooms, rate in (
+        ("1 room, 500 packets/s", 1, 500),
+        ("30 rooms, 600 packets/s", 30, 600),
+        ("1 room, all that one task can send", 1, 50_000),
+    ):
+        per_second, cpu = bench.receive(subject, rooms, rate, effort.seconds)
+        yield f"{what}: received/s", per_second
+        yield f"{what}: CPU us each", cpu
+    descriptors, threads, megabytes = bench.resources_of_a_room(subject, effort.rooms, effort.settling)
+    yield "a further room: file descriptors", descriptors
+    yield "a further room: threads", threads
+    yield "a further room: memory, MB", megabytes
 
 
-def connecting(report: Report, server: DevServer, rounds: int) -> None:
-    def measure(sdk: str) -> dict[str, float]:
-        times = run(program(sdk, "connect", 20, server.url, server.token("a", f"connect-{sdk}")))["seconds"]
-        return {"p50": statistics.median(times) * 1000, "p95": statistics.quantiles(times, n=20)[18] * 1000}
+def table(names: list[str], results: dict[str, dict[str, list[float]]]) -> str:
+    """The medians over the rounds, and in brackets the lowest and the highest if they are more than one."""
 
-    results = each(rounds, measure)
-    for quantile in ("p50", "p95"):
-        report.line(f"connect {quantile}, ms", {sdk: values[quantile] for sdk, values in results.items()})
+    def cell(values: list[float]) -> str:
+        if not values:
+            return ""
+        text = f"{statistics.median(values):.3g}" if min(values) < 100 else f"{statistics.median(values):.0f}"
+        return text if len(values) == 1 else f"{text} ({min(values):.3g}–{max(values):.3g})"
 
-
-def receiving(report: Report, server: DevServer, rounds: int, rooms: int, rate: float, seconds: float) -> None:
-    def measure(sdk: str) -> dict[str, float]:
-        names = [f"receive-{sdk}-{number}" for number in range(rooms)]
-        receiver = subprocess.Popen(
-            program(sdk, "receive", server.url, *(server.token("receiver", name) for name in names)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        with receiver as process:
-            if process.stdin is None or process.stdout is None or process.stdout.readline() != "joined\n":
-                raise RuntimeError(f"{sdk} did not join")
-            tokens = [server.token("sender", name) for name in names]
-            sent = run(program("ours", "send", rate, seconds, server.url, *tokens))["sent"]
-            process.stdin.write("\n")
-            process.stdin.flush()
-            result = json.loads(process.stdout.readline())
-        result["cpu_us_a_message"] = result["cpu"] / sent * 1e6
-        result["received"] = 100 * min(result["messages"] / sent, 1)
-        return result
-
-    results = each(rounds, measure)
-    report.line(
-        f"{rooms} rooms, {rate:g} messages/s: CPU each, us",
-        {sdk: values["cpu_us_a_message"] for sdk, values in results.items()},
-    )
-    report.line("  received, %", {sdk: values["received"] for sdk, values in results.items()})
-    for name, what in (("fds", "fds a room"), ("rss_mib", "memory a room, MiB"), ("threads", "threads a room")):
-        report.line(f"  {what}", {sdk: values[f"{name}_a_room"] for sdk, values in results.items()})
+    rows = [["", *names]]
+    rows += [[what, *(cell(by_subject[name]) for name in names)] for what, by_subject in results.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    lines.insert(1, "|-" + "-|-".join("-" * width for width in widths) + "-|")
+    return "\n".join(lines)
 
 
-async def main() -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round of each: to see that it runs, not to compare")
-    quick = parser.parse_args().quick
-    rounds, seconds = (1, 2.0) if quick else (3, 10.0)
-    async with open_server() as server:
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, some 3 minutes, instead of three long ones (10 minutes)"
+    )
+    effort = QUICK if parser.parse_args().quick else FULL
+    results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(open_server()) as server,
+    ):
+        bench = Bench(server, Path(folder))
+        under_test = subjects(bench.folder)
+        for number in range(effort.rounds):
+            for subject in under_test:  # one after the other in each round: what else the machine does hits them all
+                print(f"round {number + 1} of {effort.rounds}: {subject.name}", flush=True)
+                for what, value in measured(bench, subject, effort):
+                    results[what][subject.name].append(value)
+    print(f"\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}\n")
+    print(table([subject.name for subject in under_test], results))
 
-        def measure() -> None:
-            report = Report()
-            importing(report, rounds)
-            connecting(report, server, rounds)
-            receiving(report, server, rounds, 1, 500, seconds)
-            receiving(report, server, rounds, 30, 500, seconds)
 
-        await anyio.to_thread.run_sync(measure)
+def machine() -> str:
+    models = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
+    return f"{os.cpu_count()} × {models[0] if models else platform.machine()}, Python {platform.python_version()}, {platform.platform()}"
 
 
 if __name__ == "__main__":
-    anyio.run(main, backend="trio")
+    main()
