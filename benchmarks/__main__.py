@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
 import statistics
@@ -99,7 +99,7 @@ def main() -> None:
                 print(f"round {number + 1} of {effort.rounds}: {subject.name}", flush=True)
                 for what, value in measured(bench, subject, effort):
                     results[what][subject.name].append(value)
-    print(f"\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {machine()}\n")
+    print(f"\n{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}\n")
     print(table([subject.name for subject in under_test], results))
 
 

@@ -1,3 +1,4 @@
+# pyright: basic
 """The official SDK."""
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -43,4 +44,8 @@ async def receive(url: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run({"connect": connect, "receive": receive}[sys.argv[2]], *sys.argv[3:], backend=sys.argv[1])
+    backend, what, *arguments = sys.argv[1:]
+    if what == "connect":
+        anyio.run(partial(connect, *arguments), backend=backend)
+    else:
+        anyio.run(partial(receive, *arguments), backend=backend)
