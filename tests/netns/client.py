@@ -51,7 +51,7 @@ async def main(url: str, token: str) -> None:
                 await room.local_participant.publish_data(message)
             group.cancel_scope.cancel()
         tell("leaving", room.connection_state.name)
-    tell("left", room.disconnect_reason.name if room.disconnect_reason else "")
+    tell("left", "" if room.disconnect_reason is None else room.disconnect_reason.name)
 
 
 if __name__ == "__main__":
