@@ -63,6 +63,6 @@ def test_exits(server: DevServer, count: int) -> None:
         for _ in range(count // len(EXIT_CODES))
         for way in EXIT_CODES
     ]
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(2) as pool:
         for check_done in [pool.submit(check, server, *each) for each in enumerate(planned)]:
             check_done.result()
