@@ -102,13 +102,17 @@ class Mailbox(Generic[T]):
         Raises:
             StreamBusyError: another task waits here.
         """
-        while not self._items and self._end is None:
+        while not self.is_ready():
             self.check_idle()
             wake = self._wake = anyio.Event()
             try:
                 await wake.wait()
             finally:
                 self._wake = None
+
+    def is_ready(self) -> bool:
+        """Whether `get_nowait` has an item or an end."""
+        return bool(self._items) or self._end is not None
 
     def check_idle(self) -> None:
         """Raise StreamBusyError if a task waits here."""

@@ -59,7 +59,7 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         self._unsubscribe = unsubscribe
         self._check_loop = check_loop
         self._where = where
-        self._existing: Iterator[T] = iter(())
+        self._existing: Iterator[T] | None = None
         self._state = "new"
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         if self._state == "open":
             self._unsubscribe(self)
         self._state = "closed"
-        self._existing = iter(())
+        self._existing = None
         self.mailbox.discard()
         self.mailbox.fail(StreamClosedError("this event stream was closed"))
 
@@ -121,10 +121,11 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         self._check_open()
         self._check_loop()
         self.mailbox.check_idle()
-        await anyio.lowlevel.checkpoint()
+        if self._existing is not None or self.mailbox.is_ready():
+            await anyio.lowlevel.checkpoint()  # waiting gives way by itself
         while True:  # noqa: ASYNC913 - it ends, or waits
             try:
-                return self.receive_nowait()
+                return self.receive_nowait()  # noqa: ASYNC910 - it has given way, or waited
             except WouldBlock:
                 await self.mailbox.wait()
 
@@ -136,9 +137,11 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
             EndOfStream, StreamLaggedError, StreamClosedError: as for `receive`.
         """
         self._check_open()
-        for event in self._existing:
-            if self._wants(event):
-                return event
+        if self._existing is not None:
+            for event in self._existing:
+                if self._wants(event):
+                    return event
+            self._existing = None
         while True:
             event = self.mailbox.get_nowait()
             if self._wants(event):

@@ -6,12 +6,12 @@ A message that does not parse raises ValueError.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._handle_paths import EVENT_HANDLE_PATHS, RESPONSE_HANDLE_PATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _VARINT, _BYTES = 0, 2
 _FIXED_LENGTHS = {1: 8, 5: 4}
@@ -35,25 +35,44 @@ def key(payload: bytes) -> int:
 
 def owned_handles(kind: int, payload: bytes) -> list[int]:
     """The handles that whoever receives this event owns. *payload* is the inner message of *kind*."""
-    return _handles(payload, EVENT_HANDLE_PATHS.get(kind, ()))
+    return _handles(payload, _EVENT_HANDLES.get(kind, _NONE))
 
 
 def owned_response_handles(response: bytes) -> list[int]:
     """The handles that whoever receives this serialised FfiResponse owns."""
     kind, payload = split(response)
-    return _handles(payload, RESPONSE_HANDLE_PATHS.get(kind, ()))
+    return _handles(payload, _RESPONSE_HANDLES.get(kind, _NONE))
 
 
-def _handles(message: bytes, paths: Sequence[tuple[int, ...]]) -> list[int]:
-    if not paths:
-        return []
+class _Tree(dict[int, "_Tree"]):
+    """Handle paths with their common beginnings together: below each field number what may follow; nothing below a handle."""
+
+
+def _tree(paths: tuple[tuple[int, ...], ...]) -> _Tree:
+    tree = _Tree()
+    for path in paths:
+        node = tree
+        for number in path:
+            node = node.setdefault(number, _Tree())
+    return tree
+
+
+_NONE: Final = _Tree()
+_EVENT_HANDLES: Final = {kind: _tree(paths) for kind, paths in EVENT_HANDLE_PATHS.items()}
+_RESPONSE_HANDLES: Final = {kind: _tree(paths) for kind, paths in RESPONSE_HANDLE_PATHS.items()}
+
+
+def _handles(message: bytes, tree: _Tree) -> list[int]:
     found: list[int] = []
-    for number, value in fields(message):
-        below = [path[1:] for path in paths if path[0] == number]
-        if isinstance(value, bytes):
-            found += _handles(value, [path for path in below if path])
-        elif () in below:
-            found.append(value)
+    if tree:
+        for number, value in fields(message):
+            below = tree.get(number)
+            if below is None:
+                continue
+            if isinstance(value, bytes):
+                found += _handles(value, below)
+            elif not below:
+                found.append(value)
     return found
 
 
