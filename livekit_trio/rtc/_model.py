@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from .._errors import NativeRefusalError, RoomClosedError
 from . import _convert
 from ._enums import ConnectionState, DisconnectReason, EncryptionType, ParticipantState
 from ._events import (
@@ -179,6 +180,23 @@ class Model:
         remote.publications[info.sid] = publication
         refresh_publications(remote)
         return publication
+
+    def repeat_wish(self, publication: RemotePublicationFacts) -> None:
+        """Say again what the program wants of a track, if that is not what the room does by itself.
+
+        With each new connection everything begins anew, in the native library and in the server.
+        """
+        if publication.desired == self.auto_subscribe:
+            return
+        try:
+            self.link.request("set_subscribed", subscribe=publication.desired, publication_handle=publication.handle)
+        except (NativeRefusalError, RoomClosedError):
+            self.count("wish not repeated")
+
+    def repeat_wishes(self) -> None:
+        for remote in self.remotes.values():
+            for publication in remote.publications.values():
+                self.repeat_wish(publication)
 
     def end_subscription(self, remote: RemoteFacts, publication: RemotePublicationFacts) -> Iterator[RoomEvent]:
         """No media of it will come any more, if any did."""

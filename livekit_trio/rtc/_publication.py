@@ -65,6 +65,11 @@ class RemotePublicationFacts(PublicationFacts):
     def __attrs_post_init__(self) -> None:
         self.view = make(RemoteTrackPublication, self)
 
+    @property
+    def desired(self) -> bool:
+        """Whether anybody here wants it now."""
+        return self.wanted or self.waiting > 0
+
 
 class TrackPublication(metaclass=MadeByTheRoom):
     """What a participant says about one track that it has published. Stays readable when that ends."""
@@ -200,7 +205,7 @@ class RemoteTrackPublication(TrackPublication):
     @property
     def is_desired(self) -> bool:
         """Whether we have asked for its media, by `set_subscribed`, `subscribe` or `RoomOptions.auto_subscribe`."""
-        return self._remote.wanted or self._remote.waiting > 0
+        return self._remote.desired
 
     @property
     def is_enabled(self) -> bool:
@@ -250,7 +255,7 @@ class RemoteTrackPublication(TrackPublication):
             facts.wanted = True
         finally:
             facts.waiting -= 1
-            if not (facts.wanted or facts.waiting):
+            if not facts.desired:
                 self._take_wish_back()
         return track
 

@@ -63,6 +63,7 @@ def reconnected(model: Model, _message: native.Reconnected) -> Iterator[RoomEven
     model.reconnecting = False
     yield from _enter(model, ConnectionState.CONN_CONNECTED)
     yield from model.leave_all(model.held.take_all())
+    model.repeat_wishes()
     yield Reconnected()
 
 

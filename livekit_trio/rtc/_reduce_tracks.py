@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .._errors import NativeRefusalError, RoomClosedError
 from .._guard import make
 from . import _convert
 from ._data_track import DataTrackFacts
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ._convert import native
     from ._events import RoomEvent
     from ._model import Handler, Model
-    from ._publication import LocalPublicationFacts, RemotePublicationFacts
+    from ._publication import LocalPublicationFacts
 
 TRACK_CLASSES: Final = {TrackKind.KIND_AUDIO: RemoteAudioTrack, TrackKind.KIND_VIDEO: RemoteVideoTrack}
 
@@ -51,17 +50,9 @@ def track_published(model: Model, message: native.TrackPublished) -> Iterator[Ro
         known.info = info
         return
     publication = model.add_publication(remote, message.publication)
-    if publication.wanted != model.auto_subscribe:
-        _repeat_wish(model, publication)
+    if not model.reconnecting:  # which would swallow it; it is said when that is over
+        model.repeat_wish(publication)
     yield TrackPublished(publication=publication.view, participant=remote.view)
-
-
-def _repeat_wish(model: Model, publication: RemotePublicationFacts) -> None:
-    """Say again what the program wants of a track that a reconnect brought back; natively it begins anew."""
-    try:
-        model.link.request("set_subscribed", subscribe=publication.wanted, publication_handle=publication.handle)
-    except (NativeRefusalError, RoomClosedError):
-        model.count("wish not repeated")
 
 
 def track_unpublished(model: Model, message: native.TrackUnpublished) -> Iterator[RoomEvent]:
@@ -90,6 +81,8 @@ def track_subscribed(model: Model, message: native.TrackSubscribed) -> Iterator[
     track = make(cls, facts, model.link)
     publication.track = track
     publication.enabled = True
+    if not publication.desired:  # when we are back the server subscribes us to everything once more
+        model.repeat_wish(publication)
     yield TrackSubscribed(track=track, publication=publication.view, participant=remote.view)
 
 

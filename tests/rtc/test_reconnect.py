@@ -14,7 +14,7 @@ from livekit_trio.rtc import SimulateScenarioKind as Kind
 from livekit_trio.testing import DevServer, open_server
 from tests.peers.listener import Listener, listen
 from tests.peers.proxy import open_proxy
-from tests.peers.tracks import publish_silence
+from tests.peers.tracks import publish_data_track, publish_silence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -106,11 +106,13 @@ async def open_scene(server: DevServer, name: str, url: str = "") -> AsyncGenera
     ):
         with listen(ann) as heard:
             await publish_silence(bob, "of bob")
+            await publish_data_track(bob, "of bob")
             publication = await publish_silence(ann, "of ann")
             of_bob = (await ann.wait_for(rtc.TrackSubscribed, include_existing=True)).publication
             await bob.wait_for(rtc.TrackSubscribed, include_existing=True)
             await bob.local_participant.set_attributes({"role": "stays"})
-            await ann.wait_until(lambda: ann.remote_participants["bob"].attributes)
+            seen = ann.remote_participants["bob"]
+            await ann.wait_until(lambda: seen.attributes and seen.data_tracks)
             yield Scene(server, ann, bob, heard, publication, of_bob)
 
 
@@ -118,6 +120,7 @@ async def open_scene(server: DevServer, name: str, url: str = "") -> AsyncGenera
 async def same_afterwards(scene: Scene) -> AsyncGenerator[None]:
     """What the block breaks comes back: the objects are the same, nobody seems to have left, what waited still waits."""
     ann, me, bob = scene.ann, scene.ann.local_participant, scene.ann.remote_participants["bob"]
+    [data_track] = bob.data_tracks.values()
     waited: list[object] = []
 
     async def wait_for_carol() -> None:
@@ -145,6 +148,7 @@ async def same_afterwards(scene: Scene) -> AsyncGenerator[None]:
         assert me.track_publications == {scene.publication.sid: scene.publication}
         assert ann.remote_participants == {"bob": bob}
         assert bob.track_publications == {scene.of_bob.sid: scene.of_bob}
+        assert bob.data_tracks == {data_track.sid: data_track}
         left = [event for event in scene.heard.heard if isinstance(event, rtc.ParticipantDisconnected)]
         assert left == []
         await scene.say_something()
@@ -189,6 +193,38 @@ async def test_a_signal_cut_of_3_seconds(server: DevServer, room_name: str) -> N
         async with proxy.cut():
             await scene.heard.hear(rtc.Reconnecting)
             await anyio.sleep(3)
+
+
+@pytest.mark.parametrize("auto_subscribe", [True, False])
+async def test_wishes_outlive_a_full_reconnect(server: DevServer, room_name: str, auto_subscribe: bool) -> None:
+    options = rtc.RoomOptions(auto_subscribe=auto_subscribe)
+    async with (
+        rtc.open_room(server.url, server.token("bob", room_name)) as bob,
+        rtc.open_room(server.url, server.token("ann", room_name), options=options) as ann,
+    ):
+        names = ("wanted", "unwanted")
+        for name in names:
+            await publish_silence(bob, name)
+        await ann.wait_until(lambda: len(tracks_of_others(ann)) == len(names))
+        wanted, unwanted = sorted(tracks_of_others(ann), key=lambda publication: names.index(publication.name))
+        wanted.set_subscribed(True)
+        unwanted.set_subscribed(False)
+        with anyio.fail_after(10):
+            await ann.wait_until(lambda: wanted.subscribed and not unwanted.subscribed)
+        with listen(ann) as heard:
+            await ann.simulate_scenario(Kind.SIMULATE_FULL_RECONNECT)
+            await heard.hear(rtc.Reconnected)
+            with anyio.fail_after(5):
+                await ann.wait_until(lambda: wanted.subscribed)
+            # A younger track has come when what the server does for everybody who comes back is done.
+            await publish_silence(bob, "late")
+            late = (await heard.hear(rtc.TrackPublished, lambda event: event.publication.name == "late")).publication
+            await late.subscribe()
+            with anyio.fail_after(5):
+                await ann.wait_until(lambda: not unwanted.subscribed)
+            assert (wanted.is_desired, unwanted.is_desired) == (True, False)
+            assert set(tracks_of_others(ann)) == {wanted, unwanted, late}
+            assert await unwanted.subscribe() is unwanted.track
 
 
 async def test_the_server_dies_and_comes_back() -> None:

@@ -289,3 +289,50 @@ async def test_who_may_subscribe_to_us(server: DevServer, room_name: str, peer: 
         permission = rtc.ParticipantTrackPermission(participant_identity="bob", allowed_track_sids=[publication.sid])
         me.set_track_subscription_permissions(allow_all_participants=False, participant_permissions=[permission])
         await peer.wait_for("track_subscribed", identity="ann", sid=publication.sid)
+
+
+@pytest.mark.parametrize("auto_subscribe", [True, False])
+async def test_a_reconnect_repeats_what_is_not_usual(auto_subscribe: bool) -> None:
+    """What is asked for while reconnecting is lost natively. A pending `subscribe` is a wish too."""
+    fake = FakeLibrary()
+    tracks = tuple(FakeTrack(f"TR_{name}", name) for name in ("usual", "other", "awaited"))
+    bob = FakeParticipant("bob", tracks)
+    native = fake.room(participants=[bob])
+
+    def wishes() -> list[bool]:
+        """Since the last call."""
+        requests = [request.message.subscribe for request in fake.requested("set_subscribed")]
+        fake.requests.clear()
+        return requests
+
+    def subscribed(name: str) -> None:
+        track = {"info": {"sid": f"TR_{name}", "name": name, "kind": 1}}
+        native.emit(track_subscribed={"participant_identity": "bob", "track": track})
+
+    options = rtc.RoomOptions(auto_subscribe=auto_subscribe)
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token", options=options) as room, anyio.create_task_group() as group:
+            publications = {track.name: track for track in room.remote_participants["bob"].track_publications.values()}
+            publications["other"].set_subscribed(not auto_subscribe)
+            publications["awaited"].set_subscribed(False)
+            await anyio.wait_all_tasks_blocked()
+            assert wishes() == [not auto_subscribe, False]
+            native.emit(reconnecting={})
+            for track in tracks:
+                fields = {"participant_identity": "bob", "publication_sid": track.sid}
+                native.emit(track_unpublished=fields)
+                native.emit(track_published={"participant_identity": "bob", "publication": {"info": track.info()}})
+            await room.wait_for_participant("bob")
+            assert wishes() == []
+            group.start_soon(publications["awaited"].subscribe)
+            await anyio.wait_all_tasks_blocked()
+            assert wishes() == [True]
+            native.emit(reconnected={})
+            await room.wait_until(lambda: fake.requests)
+            assert wishes() == ([False] if auto_subscribe else [True, True])
+            # The server subscribes everybody who comes to everything, if they want that in general.
+            for name in publications:
+                subscribed(name)
+            await room.wait_until(lambda: all(publication.subscribed for publication in publications.values()))
+            assert wishes() == ([False] if auto_subscribe else [])
+    fake.check()
