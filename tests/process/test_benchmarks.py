@@ -1,0 +1,25 @@
+"""The benchmarks work; what they find is for people to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Bench, import_time, subjects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit_trio.testing import DevServer
+
+
+def test_each_subject_is_measured(server: DevServer, tmp_path: Path) -> None:
+    bench = Bench(server, tmp_path)
+    under_test = subjects(tmp_path)
+    assert [subject.name for subject in under_test][-3:] == ["ours, Trio", "ours, asyncio", "official"]
+    for subject in under_test:
+        assert len(bench.connect(subject, 2)) == 2
+        per_second, cpu = bench.receive(subject, rooms=2, rate=200, seconds=0.5)
+        assert per_second > 20
+        assert cpu > 0
+    own, total = import_time(under_test[-1])
+    assert 0 < own < total
