@@ -20,6 +20,7 @@
     │   └── StreamBusyError (BusyResourceError ×2)
     ├── WrongLoopError (RuntimeError)  an object was used from another event loop than its own
     ├── TokenError (ValueError)        malformed, expired, wrong signature
+    ├── WebhookError (ValueError)      kind, message
     └── InternalError                  a bug of ours; the cause says where
 
 `EndOfStream` stays outside the root, like StopAsyncIteration: it is the normal end of a stream.
@@ -284,6 +285,39 @@ class WrongLoopError(LiveKitError, RuntimeError):
 
 class TokenError(LiveKitError, ValueError):
     """An access token is malformed, expired, not yet valid or wrongly signed."""
+
+
+class WebhookErrorKind(enum.Enum):
+    """Why a webhook was refused."""
+
+    UNAUTHORIZED = "unauthorized"
+    """Its token is missing or wrong, or signs another body: it does not come from the server, or was altered."""
+    TOO_LARGE = "too_large"
+    """It is longer than allowed."""
+    TOO_OLD = "too_old"
+    """It is right, but the event is older than allowed."""
+    REPLAYED = "replayed"
+    """It is right, but the event of this id was here before."""
+    MALFORMED = "malformed"
+    """The server's signature is right, but the body is no event."""
+
+
+class WebhookError(LiveKitError, ValueError):
+    """A webhook was refused.
+
+    Attributes:
+        kind: why.
+        message: the same in words.
+    """
+
+    def __init__(self, kind: WebhookErrorKind, message: str) -> None:
+        super().__init__(kind, message)
+        self.kind = kind
+        self.message = message
+
+    @override
+    def __str__(self) -> str:
+        return self.message
 
 
 class InternalError(LiveKitError):

@@ -5,7 +5,12 @@ Nothing in here loads the native library or imports `livekit_trio.rtc`.
 
 from __future__ import annotations
 
-from .._errors import LiveKitError as LiveKitError, TokenError as TokenError
+from .._errors import (
+    LiveKitError as LiveKitError,
+    TokenError as TokenError,
+    WebhookError as WebhookError,
+    WebhookErrorKind as WebhookErrorKind,
+)
 from .._metadata import fix_public_paths
 from ._grants import (
     AgentEndpointGrants as AgentEndpointGrants,
@@ -17,6 +22,8 @@ from ._grants import (
     VideoGrants as VideoGrants,
 )
 from ._token import AccessToken as AccessToken, Claims as Claims, TokenVerifier as TokenVerifier
+from ._webhook import WebhookReceiver as WebhookReceiver
+from ._webhook_app import webhook_app as webhook_app
 
 fix_public_paths(__name__, globals())
 del fix_public_paths
