@@ -34,16 +34,16 @@ from ._calls import Call, CallGroup
 from ._estate import Estate
 from ._load import load_library
 from ._loop import current_loop, current_token
-from ._memory import address_of
-from ._messages import decode_response, encode_request, event_class, event_number
-from ._requests import REQUESTS, OnCancel, Request
+from ._messages import decode_response, event_class, event_number
+from ._requests import REQUESTS, Request
+from ._send import send_request, send_ring_request
 from ._trace import open_trace
 from ._wire import owned_handles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from ._abc import Event, Inbox, NativeLibrary
+    from ._abc import Event, Inbox, NativeLibrary, Ring
     from ._loop import Loop
 
 _logger = logging.getLogger("livekit_trio")
@@ -151,18 +151,7 @@ class Runtime:
             raise
 
     def _send(self, name: str, fields: dict[str, Any]) -> bytes:
-        if REQUESTS[name].on_cancel is OnCancel.NEVER:
-            raise InternalError(f"the request {name} is never sent")
-        data = fields.get("data")
-        if isinstance(data, bytes):
-            # `data` is held by our caller's frame until the request has returned, and the library copies during the call.
-            fields = {key: value for key, value in fields.items() if key != "data"}
-            fields.update(data_ptr=address_of(data), data_len=len(data))
-        message = encode_request(name, fields)
-        try:
-            return self.library.request(message)
-        except NativeRefusalError:
-            raise NativeRefusalError(name, _logs.failure_text(self.library)) from None
+        return send_request(self.library, name, fields)
 
     # ---- routes
 
@@ -175,6 +164,22 @@ class Runtime:
         """Deliver no more events of handle *key*; idempotent."""
         if self._sinks.pop(key, None) is not None:
             self._inbox.unroute(key)
+
+    def open_ring(self, name: str, fields: dict[str, Any], capacity: int, sink: Sink, /) -> tuple[Any, Ring]:
+        """Open a media stream: *sink* gets READY when its ring has something, and the caller the inner response message.
+
+        Raises:
+            NativeRefusalError: the library refused it.
+            UsedAfterForkError: this is a forked child.
+        """
+        response, ring = send_ring_request(self.library, self._inbox, name, fields, capacity)
+        self._sinks[ring.key] = sink
+        return decode_response(response), ring
+
+    def close_ring(self, ring: Ring, /) -> None:
+        """Drop what is in the ring and what still comes; idempotent."""
+        self._sinks.pop(ring.key, None)
+        ring.close()
 
     @property
     def pending_calls(self) -> int:

@@ -8,6 +8,7 @@ import attrs
 
 from . import _load
 from ._handles import live_handles
+from ._objects import live_objects
 from ._runtime import runtimes
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class RuntimeStatistics:
         loops: event loops that have a runtime now.
         rooms: rooms that are joined now.
         pending_calls: requests that have been sent and not been answered.
-        live_handles: native handles held for rooms and what belongs to them.
+        live_handles: native handles held for rooms and what belongs to them, for sources, local tracks and converters.
         native: the native library's own counters: events seen, dropped (by cause), joins undone, the longest callback in
             ns; empty before the library was loaded.
         inboxes: for each loop, what waits and what was dropped there.
@@ -50,7 +51,7 @@ def runtime_statistics() -> RuntimeStatistics:
         loops=len(alive),
         rooms=sum(len(runtime.estate.rooms) for runtime in alive),
         pending_calls=sum(runtime.pending_calls for runtime in alive),
-        live_handles=live_handles(),
+        live_handles=live_handles() + live_objects(),
         native=dict(library.statistics()) if library is not None else {},
         inboxes=tuple(dict(runtime.inbox_statistics()) for runtime in alive),
         ignored=ignored,
