@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import sys
-from contextlib import asynccontextmanager
-from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.abc
-import httpx
 import pytest
 import trio
 
 from livekit_trio import rtc
+from tests.peers.web_servers import open_web_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from livekit_trio.testing import DevServer
 
@@ -116,42 +110,14 @@ async def test_a_cancelled_receive_loses_nothing(server: DevServer, room_name: s
 # ---- web servers
 
 APP: Final = "tests.peers.web_app:app"
-WEB_SERVERS: Final = {
-    "trio": ("hypercorn", "--worker-class", "trio", "--bind", "fd://{fd}", APP),
-    "asyncio": ("uvicorn", "--loop", "asyncio", "--lifespan", "on", "--fd", "{fd}", APP),
-    "uvloop": ("uvicorn", "--loop", "uvloop", "--lifespan", "on", "--fd", "{fd}", APP),
-}
-
-
-@asynccontextmanager
-async def open_web_server(loop: str, room_url: str, token: str) -> AsyncGenerator[httpx.AsyncClient]:
-    """Serve the application in a process of its own; afterwards it has ended as one that was asked to."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port, fd = listener.getsockname()[1], listener.fileno()
-        command = [sys.executable, "-m", *(word.format(fd=fd) for word in WEB_SERVERS[loop])]
-        environment = os.environ | {"ROOM_URL": room_url, "ROOM_TOKEN": token}
-        process = await anyio.open_process(
-            command, stdin=DEVNULL, stdout=DEVNULL, stderr=None, env=environment, pass_fds=[fd], start_new_session=True
-        )
-    async with process:
-        try:
-            # Connections wait in the listener until the application has joined.
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
-                yield client
-            process.send_signal(signal.SIGINT)
-            with anyio.fail_after(10):
-                await process.wait()
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)  # with its workers
-    assert process.returncode == 0
+WEB_SERVERS: Final = {"trio": "hypercorn-trio", "asyncio": "uvicorn-asyncio", "uvloop": "uvicorn-uvloop"}
 
 
 @pytest.mark.parametrize("loop", WEB_SERVERS)
 async def test_a_web_application_uses_a_room(server: DevServer, room_name: str, loop: str) -> None:
     async with rtc.open_room(server.url, server.token("bob", room_name)) as bob:
-        token = server.token("web", room_name)
-        async with open_web_server(loop, server.url, token) as client:
+        environment = {"ROOM_URL": server.url, "ROOM_TOKEN": server.token("web", room_name)}
+        async with open_web_server(WEB_SERVERS[loop], APP, environment) as client:
             assert (await client.get("/loop")).text == loop
             assert (await client.get("/participants")).json() == ["bob"]
             with bob.open_events(rtc.DataReceived) as events, anyio.fail_after(10):
