@@ -1,4 +1,4 @@
-"""Our end of `official.py`: a participant on the official SDK in a process of its own."""
+"""Our end of `official.py` and `browser.py`: participants of another make, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
     from anyio.abc import Process
 
-PROGRAM: Final = Path(__file__).with_name("official.py")
+OFFICIAL: Final = Path(__file__).with_name("official.py")
+BROWSER: Final = Path(__file__).with_name("browser.py")
 TIMEOUT: Final = 20.0
 MAX_LINE: Final = 1 << 20
 
 
 class PeerError(Exception):
-    """The official SDK raised."""
+    """What it was told to do failed."""
 
 
-class OfficialPeer:
+class Peer:
     """Tells the program what to do. For one task at a time."""
 
     def __init__(self, process: Process) -> None:
@@ -42,7 +44,7 @@ class OfficialPeer:
         """Let it do something, and return what came of it.
 
         Raises:
-            PeerError: the official SDK raised.
+            PeerError: it failed.
         """
         with anyio.fail_after(TIMEOUT):
             await self._stdin.send(json.dumps({"do": do, **arguments}).encode() + b"\n")
@@ -68,11 +70,11 @@ class OfficialPeer:
 
 
 @asynccontextmanager
-async def open_official_peer() -> AsyncGenerator[OfficialPeer]:
+async def open_peer(program: Path, *arguments: str) -> AsyncGenerator[Peer]:
     """Run the program for a block. It leaves its room and has ended afterwards, however the block is left."""
-    process = await anyio.open_process([sys.executable, str(PROGRAM)], stdin=PIPE, stdout=PIPE, stderr=None)
+    process = await anyio.open_process([sys.executable, str(program), *arguments], stdin=PIPE, stdout=PIPE, stderr=None)
     try:
-        yield OfficialPeer(process)
+        yield Peer(process)
     finally:
         with anyio.CancelScope(shield=True):
             assert process.stdin is not None
@@ -82,3 +84,11 @@ async def open_official_peer() -> AsyncGenerator[OfficialPeer]:
             if process.returncode is None:
                 process.kill()
             await process.aclose()
+
+
+def open_official_peer() -> AbstractAsyncContextManager[Peer]:
+    """A participant on the official SDK; it is in no room yet."""
+    return open_peer(OFFICIAL)
+
+
+OfficialPeer = Peer

