@@ -29,6 +29,7 @@ from .._ffi._statistics import RuntimeStatistics as RuntimeStatistics, runtime_s
 from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as WouldBlock
 from .._metadata import fix_public_paths
 from .._streams import EventStream as EventStream
+from ._audio_frame import AudioFrame as AudioFrame, combine_audio_frames as combine_audio_frames
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
 from ._enums import (
@@ -50,7 +51,9 @@ from ._enums import (
     StreamState as StreamState,
     TrackKind as TrackKind,
     TrackSource as TrackSource,
+    VideoBufferType as VideoBufferType,
     VideoQuality as VideoQuality,
+    VideoRotation as VideoRotation,
 )
 from ._events import (
     ActiveSpeakersChanged as ActiveSpeakersChanged,
@@ -110,6 +113,13 @@ from ._publication import (
     TrackPublication as TrackPublication,
 )
 from ._room import Room as Room
+from ._rpc_types import (
+    RpcCallInfo as RpcCallInfo,
+    RpcError as RpcError,
+    RpcInterceptor as RpcInterceptor,
+    RpcInvocationData as RpcInvocationData,
+    RpcStatistics as RpcStatistics,
+)
 from ._track import (
     AudioTrack as AudioTrack,
     LocalAudioTrack as LocalAudioTrack,
@@ -127,6 +137,11 @@ from ._values import (
     ServerSender as ServerSender,
     TranscriptionSegment as TranscriptionSegment,
     UnknownSender as UnknownSender,
+)
+from ._video_frame import (
+    FrameMetadata as FrameMetadata,
+    VideoFrame as VideoFrame,
+    VideoPlane as VideoPlane,
 )
 
 fix_public_paths(__name__, globals())

@@ -91,6 +91,7 @@ async def open_room(
         try:
             async with anyio.create_task_group() as services:
                 services.start_soon(session.run_hold_back_timer)
+                services.start_soon(session.state.rpc.serve)
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:

@@ -14,6 +14,8 @@ from .._guard import make
 from ._convert import track_permission
 from ._participant import Participant, ParticipantFacts
 from ._publication import LocalPublicationFacts, LocalTrackPublication
+from ._rpc import RpcCalls
+from ._rpc_serving import RpcServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,14 +35,16 @@ MAX_PACKET_SIZE: Final = 64_000
 class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
     updating: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     """One update at a time: natively each also sends the other values as they are then, and would take another one back."""
+    rpc: RpcServer = attrs.field(init=False)
     view: LocalParticipant = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.rpc = RpcServer(self.link, self.handle)
         self.view = make(LocalParticipant, self)
 
 
 @final
-class LocalParticipant(Participant[LocalTrackPublication]):
+class LocalParticipant(RpcCalls, Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
     def __init__(self, facts: LocalFacts) -> None:

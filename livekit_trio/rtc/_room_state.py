@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ._model import Handler, StreamHook
     from ._participant import RemoteFacts, RemoteParticipant
     from ._publication import LocalTrackPublication
+    from ._rpc_serving import RpcServer
     from ._track import LocalTrack
     from ._unions import AnyParticipant
 
@@ -129,6 +130,15 @@ class RoomState:
     def disconnect_reason(self) -> DisconnectReason | None:
         """Why the room ended; None while it goes on."""
         return self._model.reason
+
+    @property
+    def local_handle(self) -> int:
+        return self._model.local.handle
+
+    @property
+    def rpc(self) -> RpcServer:
+        """What answers the calls of others."""
+        return self._model.local.rpc
 
     @property
     def local_participant(self) -> LocalParticipant:

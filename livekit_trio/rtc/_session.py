@@ -75,6 +75,8 @@ class RoomSession:
         self.state: RoomState = RoomState(reply.result, self, auto_subscribe=auto_subscribe)
         runtime.estate.rooms[self._room_handle] = self._handles
         runtime.route(self._room_handle, self)
+        self._local_handle = self.state.local_handle
+        runtime.route(self._local_handle, self.state.rpc)
 
     # ---- RoomLink: what the parts of the room ask for
 
@@ -226,6 +228,7 @@ class RoomSession:
             return
         # Without ready the native side would take 15 s to disconnect, and panic.
         self.send_ready()
+        self.state.rpc.end()
         self._move(Phase.LEAVING)
         fields = {"room_handle": self._room_handle, "reason": int(reason)}
         try:
@@ -242,6 +245,7 @@ class RoomSession:
         self._end(self.reason)
         self._move(Phase.CLOSED)
         self.runtime.unroute(self._room_handle)
+        self.runtime.unroute(self._local_handle)
         self.runtime.estate.rooms.pop(self._room_handle, None)
         self._handles.forget(self._room_handle)
         self._handles.drop_all()
@@ -257,6 +261,7 @@ class RoomSession:
         if self.phase in (Phase.ENDED, Phase.CLOSED):
             return
         self._leaving = self.phase is Phase.LEAVING
+        self.state.rpc.end()
         self._move(Phase.ENDED)
         self._deliver(self.state.close(reason))
         self._calls.fail(self.closed_error)
