@@ -18,6 +18,8 @@ from livekit_trio.testing import DevServer, open_server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.peers.mock_server import MockServer
+
 # The helpers' asserts too must hold under `python -O`.
 pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__).parent.iterdir()))
 
@@ -98,4 +100,13 @@ def tier(item: pytest.Item) -> str:
 def server() -> Iterator[DevServer]:
     """A real livekit-server for the whole run. Tests use rooms of their own in it, and leave it as it is."""
     with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(open_server()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mock() -> Iterator[MockServer]:
+    """LiveKit's own mock of its server, for the whole run: canned answers, regions that fail, signal modes."""
+    from tests.peers.mock_server import open_mock_server  # not above: its asserts would not be rewritten
+
+    with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(open_mock_server()) as running:
         yield running

