@@ -1,8 +1,9 @@
-"""EventStream: a subscription that is entered, iterated and left."""
+"""Streams out of mailboxes: what they have in common, and EventStream, a subscription that is entered, iterated and left."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, final
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, final
 
 import anyio.abc
 import anyio.lowlevel
@@ -26,8 +27,94 @@ MAX_LOSSY = 64
 """Lossy data packets that may wait for one subscriber; the newest win (DESIGN §7)."""
 
 
+class MailboxStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
+    """A stream for one reader whose items wait in a mailbox.
+
+    It is a `trio.abc.ReceiveChannel` and an `anyio.abc.ObjectReceiveStream` at once.
+    """
+
+    mailbox: Mailbox[Any]
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop receiving and forget what was not read. Idempotent."""
+
+    @abstractmethod
+    def receive_nowait(self) -> T:
+        """Return the next item without waiting."""
+
+    @abstractmethod
+    def _check_usable(self) -> None:
+        """Raise if nothing can be received here and now: closed, not entered, another loop."""
+
+    def _is_ready(self) -> bool:
+        """Whether `receive_nowait` would do without waiting."""
+        return self.mailbox.is_ready()
+
+    @override
+    async def __aenter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @override
+    async def aclose(self) -> None:
+        """Do what `close` does, then let other tasks run.
+
+        Cancellation:
+            The stream is closed in any case.
+        """
+        self.close()
+        await anyio.lowlevel.checkpoint()
+
+    @override
+    async def receive(self) -> T:
+        """Return the next item, waiting for one if need be.
+
+        Raises:
+            EndOfStream: it has ended and everything was delivered.
+            StreamLaggedError: this reader was too slow; everything buffered before was delivered.
+            StreamClosedError: the stream was closed by this program, or not entered yet.
+            StreamBusyError: another task is already waiting here.
+            WrongLoopError: called from another event loop than the room's.
+
+        Cancellation:
+            The next item stays where it is and is returned by the next call.
+        """
+        self._check_usable()
+        self.mailbox.check_idle()
+        if self._is_ready():
+            await anyio.lowlevel.checkpoint()  # waiting gives way by itself
+        while True:  # noqa: ASYNC913 - it ends, or waits
+            try:
+                return self.receive_nowait()  # noqa: ASYNC910 - it has given way, or waited
+            except WouldBlock:
+                await self.mailbox.wait()
+
+    def statistics(self) -> StreamStatistics:
+        """Return this stream's counters."""
+        return self.mailbox.statistics()
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    @override
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+
 @final
-class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
+class EventStream(MailboxStream[T]):
     """Events of a room, in their order, for one reader.
 
     Made by `Room.open_events`. It subscribes when its ``with`` (or ``async with``) block is entered and unsubscribes when
@@ -77,14 +164,7 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
             self.__enter__()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
+    @override
     def close(self) -> None:
         """Unsubscribe and forget what was not read. Idempotent."""
         if self._state == "open":
@@ -95,40 +175,6 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
         self.mailbox.fail(StreamClosedError("this event stream was closed"))
 
     @override
-    async def aclose(self) -> None:
-        """Do what `close` does, then let other tasks run.
-
-        Cancellation:
-            The stream is closed in any case.
-        """
-        self.close()
-        await anyio.lowlevel.checkpoint()
-
-    @override
-    async def receive(self) -> T:
-        """Return the next event, waiting for one if need be.
-
-        Raises:
-            EndOfStream: the room has ended and everything was delivered.
-            StreamLaggedError: this reader was too slow; everything buffered before was delivered.
-            StreamClosedError: the stream was closed by this program, or not entered yet.
-            StreamBusyError: another task is already waiting here.
-            WrongLoopError: called from another event loop than the room's.
-
-        Cancellation:
-            The next event stays where it is and is returned by the next call.
-        """
-        self._check_open()
-        self._check_loop()
-        self.mailbox.check_idle()
-        if self._existing is not None or self.mailbox.is_ready():
-            await anyio.lowlevel.checkpoint()  # waiting gives way by itself
-        while True:  # noqa: ASYNC913 - it ends, or waits
-            try:
-                return self.receive_nowait()  # noqa: ASYNC910 - it has given way, or waited
-            except WouldBlock:
-                await self.mailbox.wait()
-
     def receive_nowait(self) -> T:
         """Return the next event without waiting.
 
@@ -147,20 +193,10 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
             if self._wants(event):
                 return event
 
+    @override
     def statistics(self) -> StreamStatistics:
         """Return this stream's counters; existing events that `include_existing` replays are not among them."""
         return self.mailbox.statistics()
-
-    @override
-    def __aiter__(self) -> Self:
-        return self
-
-    @override
-    async def __anext__(self) -> T:
-        try:
-            return await self.receive()
-        except EndOfStream:
-            raise StopAsyncIteration from None
 
     @override
     def __repr__(self) -> str:
@@ -170,6 +206,15 @@ class EventStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], 
 
     def _wants(self, event: T) -> bool:
         return self._where is None or bool(self._where(event))
+
+    @override
+    def _is_ready(self) -> bool:
+        return self._existing is not None or self.mailbox.is_ready()
+
+    @override
+    def _check_usable(self) -> None:
+        self._check_open()
+        self._check_loop()
 
     def _check_open(self) -> None:
         if self._state == "new":
