@@ -27,7 +27,8 @@ _KINDS: Final = tuple(
             ConnectErrorKind.MEDIA,
             r"wait_pc_connection|peer ?connection|\bice\b|\bdtls\b",
         ),
-        (ConnectErrorKind.TIMEOUT, r"timed out|timeout"),
+        # It says the last when its time for an attempt is over, and never about a connection that was closed.
+        (ConnectErrorKind.TIMEOUT, r"timed out|timeout|failed to receive \S*JoinResponse"),
     )
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import traceback
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from livekit_trio import api, rtc
 from livekit_trio.rtc._connect_errors import classify, is_final
 from livekit_trio.testing import DevServer, assert_idle
+from tests.peers.mock_server import LeaveAction, MockServer, SignalMode
 
 Kind = rtc.ConnectErrorKind
 
@@ -22,6 +23,7 @@ SAMPLES = [
     ("engine: signal failure: client error: 401 Unauthorized - permissions denied", Kind.UNAUTHORIZED, 401),
     ("engine: signal failure: client error: 404 Not Found - 404 page not found\n", Kind.NOT_FOUND, 404),
     ("engine: signal failure: handshake error: 500 Internal Server Error", Kind.SERVER, 500),
+    ("engine: signal failure: server error: 500 Internal Server Error - internal server error", Kind.SERVER, 500),
     (
         "engine: signal failure: transport connection error: IO error: Connection refused (os error 111)",
         Kind.REFUSED,
@@ -41,6 +43,8 @@ SAMPLES = [
         None,
     ),
     ("engine: signal failure: transport timed out", Kind.TIMEOUT, None),
+    ("engine: signal failure: failed to receive livekit_protocol::JoinResponse", Kind.TIMEOUT, None),
+    ("engine: signal failure: transport closed", Kind.OTHER, None),
     (
         "engine: signal failure: transport connection error: IO error: Too many open files (os error 24)",
         Kind.DESCRIPTORS,
@@ -155,6 +159,47 @@ class TestForReal:
         )
         assert error.kind in (Kind.TIMEOUT, Kind.MEDIA)
         assert seconds < 3.5
+
+
+# What LiveKit's mock does with a signal connection, and what that is called. It has no media: who is let in waits for that in vain.
+SIGNAL_MODES: dict[SignalMode, tuple[rtc.ConnectErrorKind, int | None]] = {
+    "validate_500": (Kind.SERVER, 500),
+    "validate_service_not_found": (Kind.NOT_FOUND, 404),
+    "room_not_found": (Kind.NOT_FOUND, 404),
+    "close_before_join": (Kind.OTHER, None),
+    "no_first_message": (Kind.TIMEOUT, None),
+    "leave_first_message": (Kind.TIMEOUT, None),
+    "happy": (Kind.TIMEOUT, None),
+    "no_pong": (Kind.TIMEOUT, None),
+    "close_when_connected": (Kind.TIMEOUT, None),
+    "drop_when_connected": (Kind.TIMEOUT, None),
+    "leave_when_connected": (Kind.TIMEOUT, None),
+    "leave_during_reconnect": (Kind.TIMEOUT, None),
+    "drop_on_close": (Kind.TIMEOUT, None),
+}
+
+
+@pytest.mark.anyio
+async def test_every_signal_mode_of_the_mock_is_an_error_in_time(mock: MockServer) -> None:
+    """All at once, since most of them do nothing but keep the client waiting."""
+    assert set(SIGNAL_MODES) == set(get_args(SignalMode))
+
+    async def join(mode: SignalMode, action: LeaveAction) -> None:
+        begin = anyio.current_time()
+        with pytest.raises(rtc.ConnectError) as caught:
+            token = mock.token(f"{mode} {action}", signal=mode, leave_action=action)
+            async with rtc.open_room(mock.url, token, connect_timeout=3):
+                pytest.fail("joined")
+        seconds = anyio.current_time() - begin
+        print(f"{mode} {action}: {caught.value} after {seconds:.2f} s")
+        assert (caught.value.kind, caught.value.status) == SIGNAL_MODES[mode], mode
+        assert seconds < 3.5
+
+    async with anyio.create_task_group() as tasks:
+        for mode in SIGNAL_MODES:
+            for action in get_args(LeaveAction) if mode.startswith("leave") else ("DISCONNECT",):
+                tasks.start_soon(join, mode, action)
+    await assert_idle()
 
 
 @pytest.mark.anyio
