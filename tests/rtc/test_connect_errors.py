@@ -191,7 +191,7 @@ async def test_every_signal_mode_of_the_mock_is_an_error_in_time(mock: MockServe
             async with rtc.open_room(mock.url, token, connect_timeout=3):
                 pytest.fail("joined")
         seconds = anyio.current_time() - begin
-        print(f"{mode} {action}: {caught.value} after {seconds:.2f} s")
+        print(f"{mode} {action}: {caught.value} after {seconds:.2f} s")  # noqa: T201
         assert (caught.value.kind, caught.value.status) == SIGNAL_MODES[mode], mode
         assert seconds < 3.5
 
