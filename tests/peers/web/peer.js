@@ -51,7 +51,8 @@ function watchRoom() {
   }));
   on(L.RoomEvent.LocalTrackSubscribed, (publication) => ({ event: "local_track_subscribed", sid: publication.trackSid }));
   on(L.RoomEvent.DataReceived, (data, who, kind, topic) => ({
-    event: "data_received", data: toBase64(data), topic: topic ?? "", sender: who ? who.identity : null, kind,
+    event: "data_received", data: toBase64(data), topic: topic ?? "", sender: who ? who.identity : null,
+    reliable: kind === L.DataPacket_Kind.RELIABLE,
   }));
   on(L.RoomEvent.ChatMessage, (message, who) => ({ event: "chat", text: message.message, sender: who && who.identity }));
   on(L.RoomEvent.SipDTMFReceived, (tone, who) => ({ event: "dtmf", digit: tone.digit, code: tone.code, sender: who && who.identity }));
