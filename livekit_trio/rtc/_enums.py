@@ -268,3 +268,36 @@ class VideoQuality(OpenEnum):
     VIDEO_QUALITY_LOW = 0
     VIDEO_QUALITY_MEDIUM = 1
     VIDEO_QUALITY_HIGH = 2
+
+
+class VideoBufferType(OpenEnum):
+    """How the pixels of a video frame lie in memory."""
+
+    RGBA = 0
+    """Four bytes a pixel; the name says in which order they lie in memory."""
+    ABGR = 1
+    ARGB = 2
+    BGRA = 3
+    RGB24 = 4
+    """Three bytes a pixel: red, green, blue."""
+    I420 = 5
+    """Planes Y, U and V, the latter two with a sample for 2×2 pixels. What codecs take and give."""
+    I420A = 6
+    """As I420, and then alpha."""
+    I422 = 7
+    """Planes Y, U and V, the latter two with a sample for 2×1 pixels."""
+    I444 = 8
+    """Planes Y, U and V of the same size."""
+    I010 = 9
+    """As I420 with 10 bits a sample, in the lower bits of two bytes."""
+    NV12 = 10
+    """Planes Y and UV, the latter with two samples for 2×2 pixels."""
+
+
+class VideoRotation(OpenEnum):
+    """How a frame has to be turned, clockwise, to be seen upright."""
+
+    VIDEO_ROTATION_0 = 0
+    VIDEO_ROTATION_90 = 1
+    VIDEO_ROTATION_180 = 2
+    VIDEO_ROTATION_270 = 3
