@@ -14,13 +14,11 @@ from ._enums import (
     EncryptionType,
     IceTransportType,
     KeyDerivationFunction,
-    OpenEnum,
 )
+from ._validators import boolean, instance_of, integer, member_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    Validator = Callable[[Any, attrs.Attribute[Any], Any], None]
+    from collections.abc import Iterable
 
 INT32_MAX: Final = 2**31 - 1
 
@@ -34,41 +32,6 @@ ICE_SCHEMES: Final = ("stun:", "stuns:", "turn:", "turns:")
 
 TRACK_SID_PREFIX: Final = "TR_"
 """The native library aborts the process on any other prefix (measured on livekit-ffi 0.13.2)."""
-
-
-def _boolean(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{attribute.name} must be True or False, not {type(value).__name__}")
-
-
-def _integer(lowest: int, highest: int) -> Validator:
-    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}")
-        if not lowest <= value <= highest:
-            raise ValueError(f"{attribute.name} must be from {lowest} to {highest}, not {value}")
-
-    return check
-
-
-def _member_of(kind: type[OpenEnum], *refused: OpenEnum) -> Validator:
-    """Accept the known members only: the native library aborts on others."""
-
-    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            raise TypeError(f"{attribute.name} must be a {kind.__name__}, not {type(value).__name__}")
-        if not value.is_known or value in refused:
-            raise ValueError(f"{attribute.name} cannot be {value.name}")
-
-    return check
-
-
-def _instance_of(kind: type) -> Validator:
-    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kind):
-            raise TypeError(f"{attribute.name} must be {kind.__name__}, not {type(value).__name__}")
-
-    return check
 
 
 def _secret_bytes(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -104,8 +67,8 @@ class IceServer:
     """
 
     urls: tuple[str, ...] = attrs.field(converter=_strings, validator=_all_strings)
-    username: str = attrs.field(default="", validator=_instance_of(str))
-    password: str = attrs.field(default="", validator=_instance_of(str), repr=False)
+    username: str = attrs.field(default="", validator=instance_of(str))
+    password: str = attrs.field(default="", validator=instance_of(str), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not self.urls:
@@ -135,10 +98,10 @@ class RtcConfiguration:
     """
 
     ice_transport_type: IceTransportType = attrs.field(
-        default=IceTransportType.TRANSPORT_ALL, validator=_member_of(IceTransportType)
+        default=IceTransportType.TRANSPORT_ALL, validator=member_of(IceTransportType)
     )
     continual_gathering_policy: ContinualGatheringPolicy = attrs.field(
-        default=ContinualGatheringPolicy.GATHER_CONTINUALLY, validator=_member_of(ContinualGatheringPolicy)
+        default=ContinualGatheringPolicy.GATHER_CONTINUALLY, validator=member_of(ContinualGatheringPolicy)
     )
     ice_servers: tuple[IceServer, ...] = attrs.field(default=(), converter=_ice_servers)
 
@@ -158,11 +121,11 @@ class KeyProviderOptions:
 
     shared_key: bytes | None = attrs.field(default=None, validator=attrs.validators.optional(_secret_bytes), repr=False)
     ratchet_salt: bytes = attrs.field(default=b"LKFrameEncryptionKey", validator=_secret_bytes, repr=False)
-    ratchet_window_size: int = attrs.field(default=16, validator=_integer(0, MAX_RATCHET_WINDOW))
-    failure_tolerance: int = attrs.field(default=-1, validator=_integer(-1, INT32_MAX))
-    key_ring_size: int = attrs.field(default=16, validator=_integer(1, MAX_KEY_RING_SIZE))
+    ratchet_window_size: int = attrs.field(default=16, validator=integer(0, MAX_RATCHET_WINDOW))
+    failure_tolerance: int = attrs.field(default=-1, validator=integer(-1, INT32_MAX))
+    key_ring_size: int = attrs.field(default=16, validator=integer(1, MAX_KEY_RING_SIZE))
     key_derivation_function: KeyDerivationFunction = attrs.field(
-        default=KeyDerivationFunction.PBKDF2, validator=_member_of(KeyDerivationFunction)
+        default=KeyDerivationFunction.PBKDF2, validator=member_of(KeyDerivationFunction)
     )
 
 
@@ -176,10 +139,10 @@ class E2EEOptions:
     """
 
     key_provider_options: KeyProviderOptions = attrs.field(
-        factory=KeyProviderOptions, validator=_instance_of(KeyProviderOptions)
+        factory=KeyProviderOptions, validator=instance_of(KeyProviderOptions)
     )
     encryption_type: EncryptionType = attrs.field(
-        default=EncryptionType.GCM, validator=_member_of(EncryptionType, EncryptionType.NONE)
+        default=EncryptionType.GCM, validator=member_of(EncryptionType, EncryptionType.NONE)
     )
 
 
@@ -193,7 +156,7 @@ class DataStreamOptions:
     """
 
     max_payload_byte_length: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_integer(1, 2**63 - 1))
+        default=None, validator=attrs.validators.optional(integer(1, 2**63 - 1))
     )
 
 
@@ -216,19 +179,19 @@ class RoomOptions:
         TypeError, ValueError: a value is not of the right type or range.
     """
 
-    auto_subscribe: bool = attrs.field(default=True, validator=_boolean)
-    dynacast: bool = attrs.field(default=False, validator=_boolean)
-    adaptive_stream: bool = attrs.field(default=False, validator=_boolean)
+    auto_subscribe: bool = attrs.field(default=True, validator=boolean)
+    dynacast: bool = attrs.field(default=False, validator=boolean)
+    adaptive_stream: bool = attrs.field(default=False, validator=boolean)
     encryption: E2EEOptions | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_instance_of(E2EEOptions))
+        default=None, validator=attrs.validators.optional(instance_of(E2EEOptions))
     )
     rtc_config: RtcConfiguration | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_instance_of(RtcConfiguration))
+        default=None, validator=attrs.validators.optional(instance_of(RtcConfiguration))
     )
-    join_retries: int = attrs.field(default=3, validator=_integer(0, 1000))
-    single_peer_connection: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_boolean))
+    join_retries: int = attrs.field(default=3, validator=integer(0, 1000))
+    single_peer_connection: bool | None = attrs.field(default=None, validator=attrs.validators.optional(boolean))
     data_stream: DataStreamOptions | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_instance_of(DataStreamOptions))
+        default=None, validator=attrs.validators.optional(instance_of(DataStreamOptions))
     )
 
 
@@ -253,6 +216,6 @@ class ParticipantTrackPermission:
         ValueError: a SID is none of a track.
     """
 
-    participant_identity: str = attrs.field(validator=_instance_of(str))
-    allow_all: bool = attrs.field(default=False, validator=_boolean)
+    participant_identity: str = attrs.field(validator=instance_of(str))
+    allow_all: bool = attrs.field(default=False, validator=boolean)
     allowed_track_sids: tuple[str, ...] = attrs.field(default=(), converter=_track_sids)
