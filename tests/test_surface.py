@@ -41,6 +41,12 @@ LIVE: Final = {name: value for name, value in public(rtc).items() if isinstance(
 ENUMS: Final = public(rtc, OpenEnum)
 ERRORS: Final = public(rtc, BaseException)
 VALUES: Final = {name: value for name, value in public(rtc).items() if inspect.isclass(value) and attrs.has(value)}
+OBJECTS: Final = {
+    name: value
+    for name, value in public(rtc).items()
+    if getattr(value, "__final__", False) and name not in LIVE | VALUES | ERRORS
+}
+"""What programs make by themselves and keep no room for, such as frames."""
 EVENTS: Final[tuple[Any, ...]] = typing.get_args(rtc.RoomEvent)
 API_VALUES: Final = {name: value for name, value in public(api).items() if inspect.isclass(value) and attrs.has(value)}
 
@@ -96,7 +102,7 @@ def test_where_something_lives_does_not_depend_on_the_order_of_imports() -> None
 
 def test_every_class_of_rtc_is_of_one_kind() -> None:
     """Each kind has its own tests below; `ConnectErrorKind` is a plain enum, since it is all ours."""
-    kinds = (LIVE, ENUMS, ERRORS, VALUES)
+    kinds = (LIVE, ENUMS, ERRORS, VALUES, OBJECTS)
     classes = {name for name, value in public(rtc).items() if inspect.isclass(value)}
     assert classes - {name for kind in kinds for name in kind} == {"ConnectErrorKind"}
     assert sum(map(len, kinds)) == len(classes) - 1

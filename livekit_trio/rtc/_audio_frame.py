@@ -151,7 +151,7 @@ class AudioFrame:
 
     @property
     def num_channels(self) -> int:
-        """1 for mono, 2 for stereo."""
+        """How many channels there are: 1 for mono, 2 for stereo."""
         return self._num_channels
 
     @property

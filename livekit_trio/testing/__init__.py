@@ -1,4 +1,4 @@
-"""What tests of LiveKit programs need: a real local server."""
+"""What tests of LiveKit programs need: a real local server, and media that can be told again at the other end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from .._metadata import fix_public_paths
 from ._admin import AdminCallError as AdminCallError
 from ._find_server import find_server as find_server
 from ._idle import assert_idle as assert_idle
+from ._media import (
+    colour_bars as colour_bars,
+    has_flash as has_flash,
+    loudness as loudness,
+    read_counter as read_counter,
+    silence_frames as silence_frames,
+    tone_frames as tone_frames,
+    tone_frequency as tone_frequency,
+)
 from ._server import DevServer as DevServer, open_server as open_server
 from ._server_errors import ServerNotFoundError as ServerNotFoundError, ServerStartError as ServerStartError
 from ._server_process import ServerProcess as ServerProcess

@@ -118,7 +118,9 @@ def test_detail_survives_as_far_as_the_formats_have_it(source: Type, target: Typ
     assert np.abs(decode(converted) - pixels).max() <= TOLERANCE
 
 
-@pytest.mark.parametrize(("source", "target"), [(Type.RGB24, Type.I444), (Type.ABGR, Type.I444), (Type.I444, Type.ARGB)])
+@pytest.mark.parametrize(
+    ("source", "target"), [(Type.RGB24, Type.I444), (Type.ABGR, Type.I444), (Type.I444, Type.ARGB)]
+)
 def test_full_colour_resolution_is_kept_where_both_have_it(source: Type, target: Type) -> None:
     pixels = np.array(CORNERS, dtype=float)[np.arange(64).reshape(8, 8) % 4]
     pixels[:, :, 3] = 255
