@@ -88,7 +88,7 @@ class WebhookReceiver:
             raise too_large(self.max_size)
         self._check_signature(raw, auth_token)
         event = _parse(raw)
-        if event is None:
+        if event is None or not event.event:
             raise WebhookError(WebhookErrorKind.MALFORMED, "the body is no webhook event")
         if self.max_age is not None:
             self._check_age(event, self.max_age)
@@ -165,6 +165,6 @@ def _parse(body: bytes) -> WebhookEvent | None:
 
     try:
         return Parse(body, WebhookEvent(), ignore_unknown_fields=True)
-    # Beside its own error protobuf lets through: bytes that are no UTF-8, JSON nested too deep.
+    # The two beside its own: for bytes that are no UTF-8, and for JSON nested too deep.
     except (ParseError, ValueError, RecursionError):
         return None

@@ -92,7 +92,7 @@ async def _answer(
         event = receiver.receive(body, headers.get(b"authorization", b"").decode("latin-1"))
     except WebhookError as error:
         logger.warning("refused a webhook: %s", error)
-        return _STATUS[error.kind]
+        return _STATUS[error.kind]  # noqa: ASYNC910 - as above
     try:
         send_channel.send_nowait(event)
     except (*_NO_ROOM, *_NO_READER) as error:
@@ -111,16 +111,15 @@ async def _read_body(receive: Receive, content_length: bytes, max_size: int) -> 
     if content_length.isdigit() and int(content_length) > max_size:
         raise too_large(max_size)
     body = bytearray()
-    more = True
-    while more:
+    while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
-        more = message.get("more_body", False)
         if len(body) > max_size:
             raise too_large(max_size)
-    return bytes(body)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 async def _respond(send: Send, status: HTTPStatus) -> None:
