@@ -12,6 +12,16 @@ from .._errors import (
     WebhookErrorKind as WebhookErrorKind,
 )
 from .._metadata import fix_public_paths
+from ._client import LiveKitAPI as LiveKitAPI
+from ._errors import (
+    NotSupportedError as NotSupportedError,
+    RemoteUnmuteDisabledError as RemoteUnmuteDisabledError,
+    ServerError as ServerError,
+    ServerErrorCode as ServerErrorCode,
+    SipCallError as SipCallError,
+    TransportError as TransportError,
+    TransportErrorKind as TransportErrorKind,
+)
 from ._grants import (
     AgentEndpointGrants as AgentEndpointGrants,
     AgentGrants as AgentGrants,
@@ -21,6 +31,7 @@ from ._grants import (
     SIPGrants as SIPGrants,
     VideoGrants as VideoGrants,
 )
+from ._room_service import RoomService as RoomService
 from ._token import AccessToken as AccessToken, Claims as Claims, TokenVerifier as TokenVerifier
 from ._webhook import WebhookReceiver as WebhookReceiver
 from ._webhook_app import webhook_app as webhook_app
