@@ -14,10 +14,20 @@
     │   ├── UpdateError                        operation
     │   ├── SubscribeError                     track_sid
     │   ├── PublishTrackError, UnpublishTrackError, PublishDataError, …  (with their issues)
+    │   └── CaptureError                       a source's frame
+    ├── SourceClosedError (ClosedResourceError ×2)
+    ├── SourceBusyError (BusyResourceError ×2)
     ├── StreamError
     │   ├── StreamClosedError (ClosedResourceError ×2)
     │   ├── StreamLaggedError (BrokenResourceError ×2)    dropped
-    │   └── StreamBusyError (BusyResourceError ×2)
+    │   ├── StreamBusyError (BusyResourceError ×2)
+    │   ├── StreamSendError                    a text or byte stream could not be sent: message
+    │   └── StreamReceiveError (BrokenResourceError ×2)   … did not arrive whole, through no fault of its reader
+    │       ├── StreamAbortedError                    its sender gave it up: reason
+    │       ├── SenderLeftError                       identity
+    │       ├── StreamIncompleteError                 something of it is missing
+    │       ├── StreamTooLargeError                   it is larger than allowed or announced
+    │       └── StreamCorruptError                    it cannot be decoded
     ├── WrongLoopError (RuntimeError)  an object was used from another event loop than its own
     ├── TokenError (ValueError)        malformed, expired, wrong signature
     ├── WebhookError (ValueError)      kind, message
@@ -225,6 +235,30 @@ class PublishDataError(OperationError):
     """A data packet could not be sent."""
 
 
+class CaptureError(OperationError):
+    """A source did not take a frame."""
+
+
+class SourceClosedError(LiveKitError, trio.ClosedResourceError, anyio.ClosedResourceError):
+    """A source, or a local track, was closed by this program and then used, or while it was in use."""
+
+    @override
+    def __str__(self) -> str:
+        return "this source or track was closed"
+
+
+class SourceBusyError(LiveKitError, trio.BusyResourceError, anyio.BusyResourceError):
+    """Two tasks wrote to one source at once; their frames would be mixed up."""
+
+    def __init__(self) -> None:
+        # Not through anyio's __init__, which wants an argument and makes a sentence of it.
+        Exception.__init__(self)
+
+    @override
+    def __str__(self) -> str:
+        return "another task is already writing to this source"
+
+
 class StreamError(LiveKitError):
     """The root of what can go wrong with a stream."""
 
@@ -261,6 +295,74 @@ class StreamBusyError(StreamError, trio.BusyResourceError, anyio.BusyResourceErr
     @override
     def __str__(self) -> str:
         return "another task is already reading from this stream"
+
+
+class StreamSendError(StreamError):
+    """A text or byte stream could not be sent.
+
+    Attributes:
+        message: what the native library said, or what our own state says.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class StreamReceiveError(StreamError, trio.BrokenResourceError, anyio.BrokenResourceError):
+    """A text or byte stream did not arrive as a whole. What came before was delivered.
+
+    Attributes:
+        message: what happened.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class StreamAbortedError(StreamReceiveError):
+    """Its sender closed the stream before it was complete.
+
+    Attributes:
+        reason: what the sender says about it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @override
+    def __str__(self) -> str:
+        return f"its sender closed the stream: {self.reason}"
+
+
+class SenderLeftError(StreamReceiveError):
+    """Its sender left the room, or was lost, before the stream was complete.
+
+    Attributes:
+        identity: who.
+    """
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(identity)
+        self.identity = identity
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.identity} left in the middle of a stream"
+
+
+class StreamIncompleteError(StreamReceiveError):
+    """Something of the stream is missing: a chunk was lost, or its sender sent less than announced."""
+
+
+class StreamTooLargeError(StreamReceiveError):
+    """The stream is larger than allowed, here or by `DataStreamOptions`, or than its sender announced."""
+
+
+class StreamCorruptError(StreamReceiveError):
+    """The stream cannot be decoded: no UTF-8, not decompressible, or encrypted in another way than announced."""
 
 
 class EndOfStream(trio.EndOfChannel, anyio.EndOfStream):

@@ -9,6 +9,7 @@ pump goes on with the next event.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -16,7 +17,6 @@ import socket
 import threading
 import weakref
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from .._errors import (
@@ -195,6 +195,11 @@ class Runtime:
     def call_soon(self, function: Callable[[], None], /) -> None:
         """Run *function* on the loop once the running task has given way."""
         self._loop.call_soon(function)
+
+    def call_soon_if_alive(self, function: Callable[[], None], /) -> None:
+        """As `call_soon`, from any thread; nothing happens if the loop has ended."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon(function)
 
     def time(self) -> float:
         """The loop's clock, in seconds."""
@@ -391,7 +396,7 @@ _poisoned: Final[dict[int, tuple[NativeLibrary, NativePanicError]]] = {}
 """Libraries that panicked, by id; they are kept, so that no id is used again."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def hold_runtime() -> Generator[Runtime]:
     """The running loop's runtime, kept alive for the block; the native library is loaded by the first one.
 

@@ -16,10 +16,17 @@ from .._errors import (
     OperationError as OperationError,
     PublishDataError as PublishDataError,
     RoomClosedError as RoomClosedError,
+    SenderLeftError as SenderLeftError,
+    StreamAbortedError as StreamAbortedError,
     StreamBusyError as StreamBusyError,
     StreamClosedError as StreamClosedError,
+    StreamCorruptError as StreamCorruptError,
     StreamError as StreamError,
+    StreamIncompleteError as StreamIncompleteError,
     StreamLaggedError as StreamLaggedError,
+    StreamReceiveError as StreamReceiveError,
+    StreamSendError as StreamSendError,
+    StreamTooLargeError as StreamTooLargeError,
     SubscribeError as SubscribeError,
     UpdateError as UpdateError,
     UsedAfterForkError as UsedAfterForkError,
@@ -30,6 +37,8 @@ from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as Would
 from .._metadata import fix_public_paths
 from .._streams import EventStream as EventStream
 from ._audio_frame import AudioFrame as AudioFrame, combine_audio_frames as combine_audio_frames
+from ._audio_source import AudioSource as AudioSource
+from ._audio_stream import AudioStream as AudioStream
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
 from ._enums import (
@@ -96,6 +105,7 @@ from ._events import (
     TrackUnsubscribed as TrackUnsubscribed,
     TranscriptionReceived as TranscriptionReceived,
 )
+from ._incoming_streams import IncomingStreams as IncomingStreams
 from ._local_participant import LocalParticipant as LocalParticipant
 from ._options import (
     DataStreamOptions as DataStreamOptions,
@@ -120,6 +130,14 @@ from ._rpc_types import (
     RpcInvocationData as RpcInvocationData,
     RpcStatistics as RpcStatistics,
 )
+from ._stream_info import (
+    ByteStreamInfo as ByteStreamInfo,
+    StreamInfo as StreamInfo,
+    TextStreamInfo as TextStreamInfo,
+    TextStreamOperation as TextStreamOperation,
+)
+from ._stream_readers import ByteStreamReader as ByteStreamReader, TextStreamReader as TextStreamReader
+from ._stream_writers import ByteStreamWriter as ByteStreamWriter, TextStreamWriter as TextStreamWriter
 from ._track import (
     AudioTrack as AudioTrack,
     LocalAudioTrack as LocalAudioTrack,

@@ -301,3 +301,49 @@ class VideoRotation(OpenEnum):
     VIDEO_ROTATION_90 = 1
     VIDEO_ROTATION_180 = 2
     VIDEO_ROTATION_270 = 3
+
+
+class VideoCodec(OpenEnum):
+    """How video is compressed."""
+
+    VP8 = 0
+    H264 = 1
+    AV1 = 2
+    VP9 = 3
+    H265 = 4
+
+
+class VideoEncoderBackend(OpenEnum):
+    """Which encoder compresses a video."""
+
+    ENCODER_BACKEND_AUTO = 0
+    """The best that there is."""
+    ENCODER_BACKEND_SOFTWARE = 1
+    ENCODER_BACKEND_HARDWARE = 2
+    """Whichever there is."""
+    ENCODER_BACKEND_NVENC = 3
+    ENCODER_BACKEND_VAAPI = 4
+    ENCODER_BACKEND_VIDEOTOOLBOX = 5
+    ENCODER_BACKEND_PRE_ENCODED = 6
+    """None: the program gives compressed frames to an `EncodedVideoSource`."""
+
+
+class DegradationPreference(OpenEnum):
+    """What gives way when the network or the machine is too slow for a video."""
+
+    BALANCED = 0
+    MAINTAIN_FRAMERATE = 1
+    """The size gives way."""
+    MAINTAIN_RESOLUTION = 2
+    """The frame rate gives way."""
+    MAINTAIN_FRAMERATE_AND_RESOLUTION = 4
+    """Neither: the picture gets worse."""
+
+
+class EncodedFrameType(OpenEnum):
+    """Whether a compressed frame can be decoded by itself."""
+
+    ENCODED_FRAME_KEY = 0
+    """It can."""
+    ENCODED_FRAME_DELTA = 1
+    """Only with those before it."""

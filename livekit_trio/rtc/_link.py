@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._ffi._calls import Call
+    from ._publication import LocalTrackPublication
+    from ._track import LocalTrack
+
 
 class RoomLink(Protocol):
     """The room's side towards its own parts. All of it belongs to the loop that opened the room."""
@@ -38,6 +42,13 @@ class RoomLink(Protocol):
         """
         ...
 
+    def send(self, name: str, /, **fields: Any) -> Call:
+        """Send a request that is answered by a callback, and leave the waiting to the caller, who must forsake it if cancelled.
+
+        Raises what `request` raises.
+        """
+        ...
+
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Send a request that is answered by a callback; returns the inner callback message, its ``error`` unread.
 
@@ -56,6 +67,10 @@ class RoomLink(Protocol):
         Raises:
             RoomClosedError: the room has ended.
         """
+        ...
+
+    def add_publication(self, owned: Any, track: LocalTrack, /) -> LocalTrackPublication:
+        """Take over the reply to a publish request, and say what is to be said about it."""
         ...
 
     def drop(self, handle: int, /) -> None:

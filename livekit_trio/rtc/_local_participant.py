@@ -14,8 +14,10 @@ from .._guard import make
 from ._convert import track_permission
 from ._participant import Participant, ParticipantFacts
 from ._publication import LocalPublicationFacts, LocalTrackPublication
+from ._publishing import Publishing
 from ._rpc import RpcCalls
 from ._rpc_serving import RpcServer
+from ._send_streams import StreamSending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +46,7 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
 
 
 @final
-class LocalParticipant(RpcCalls, Participant[LocalTrackPublication]):
+class LocalParticipant(Publishing, RpcCalls, StreamSending, Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
     def __init__(self, facts: LocalFacts) -> None:

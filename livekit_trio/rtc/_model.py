@@ -271,6 +271,7 @@ class Model:
             track.ended = True
             self.link.drop(track.handle)
         for publication in self.local.publications.values():
+            facts_of(publication.track).published = False
             self.link.drop(publication.handle)
         self.link.drop(self.local.handle)
 

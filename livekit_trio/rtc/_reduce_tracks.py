@@ -182,6 +182,7 @@ def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished)
     del model.local.publications[publication.info.sid]
     refresh_publications(model.local)
     publication.gone = True
+    facts_of(publication.track).published = False
     model.link.drop(publication.handle)
     yield LocalTrackUnpublished(publication=publication.view)
 

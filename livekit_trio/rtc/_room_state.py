@@ -218,7 +218,8 @@ class RoomState:
         model = self._model
         info = _convert.publication_info(owned.info)
         publication = LocalPublicationFacts(owned.handle.id, info, model.link, track)
-        facts_of(track).sid = info.sid
+        track_facts = facts_of(track)
+        track_facts.sid, track_facts.muted, track_facts.published = info.sid, info.muted, True
         model.local.publications[info.sid] = publication
         refresh_publications(model.local)
         early = [entry for entry in model.early if entry[0] == info.sid]

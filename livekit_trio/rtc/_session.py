@@ -20,16 +20,21 @@ from .._errors import NativePanicError, NativeRefusalError, RoomClosedError, int
 from .._ffi._abc import LAGGED
 from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet, retire_room
+from .._ffi._requests import REQUESTS
 from .._ffi._wire import owned_handles
+from ._incoming_streams import StreamDesk
 from ._enums import DataPacketKind, DisconnectReason
 from ._events import DataReceived, Disconnected, RoomEvent
 from ._room_state import RoomState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from .._ffi._calls import Call
     from .._ffi._runtime import Runtime
     from .._streams import EventStream
+    from ._publication import LocalTrackPublication
+    from ._track import LocalTrack
 
 ROOM_EVENT: Final = 1
 CONNECT_REPLY: Final = 5
@@ -72,7 +77,10 @@ class RoomSession:
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
         self._ready_sent = False
-        self.state: RoomState = RoomState(reply.result, self, auto_subscribe=auto_subscribe)
+        self.streams: StreamDesk = StreamDesk(runtime, self)
+        self.state: RoomState = RoomState(
+            reply.result, self, auto_subscribe=auto_subscribe, on_stream=self.streams.open
+        )
         runtime.estate.rooms[self._room_handle] = self._handles
         runtime.route(self._room_handle, self)
         self._local_handle = self.state.local_handle
@@ -87,18 +95,24 @@ class RoomSession:
 
     def request(self, name: str, /, **fields: Any) -> Any:
         self.check_open()
+        self._hand_over(name, fields)
         return self.runtime.request(name, **fields)
+
+    def send(self, name: str, /, **fields: Any) -> Call:
+        self.check_open()
+        self._hand_over(name, fields)
+        return self.runtime.send(name, fields, group=self._calls)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         self.check_open()
         await anyio.lowlevel.checkpoint_if_cancelled()
-        call = self.runtime.send(name, fields, group=self._calls)
+        call = self.send(name, **fields)
         try:
             reply = await call.wait()
         except BaseException:
             call.forsake()
             raise
-        self._handles.adopt(call.owned_handles())
+        self._take_over(call)
         return reply
 
     async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
@@ -120,7 +134,21 @@ class RoomSession:
         if done():
             call.forsake()
             return None
-        return await call.wait()
+        reply = await call.wait()
+        self._take_over(call)
+        return reply
+
+    def _take_over(self, call: Call) -> None:
+        """Own what a reply brought, unless the room ended before the caller ran again: then the reply is undone."""
+        if self.phase in (Phase.ENDED, Phase.CLOSED):
+            call.forsake()
+            raise self.closed_error()
+        self._handles.adopt(call.owned_handles())
+
+    def add_publication(self, owned: Any, track: LocalTrack, /) -> LocalTrackPublication:
+        publication, events = self.state.add_local_publication(owned, track)
+        self._publish(events)
+        return publication
 
     async def wait_until(self, predicate: Callable[[], object], /) -> None:
         self.runtime.check_loop("a room")
@@ -230,6 +258,7 @@ class RoomSession:
         self.send_ready()
         self.state.rpc.end()
         self._move(Phase.LEAVING)
+        self.streams.end(self.closed_error)
         fields = {"room_handle": self._room_handle, "reason": int(reason)}
         try:
             self.runtime.send("disconnect", fields, on_end=self.release)
@@ -264,6 +293,7 @@ class RoomSession:
         self.state.rpc.end()
         self._move(Phase.ENDED)
         self._deliver(self.state.close(reason))
+        self.streams.end(self.closed_error)
         self._calls.fail(self.closed_error)
         for stream in self._subscribers:
             self._finish_stream(stream)
@@ -278,6 +308,11 @@ class RoomSession:
         self.phase = to
 
     # ---- helpers
+
+    def _hand_over(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Some requests take a handle of ours over."""
+        if taken := REQUESTS[name].takes:
+            self._handles.forget(fields[taken])
 
     def _publish(self, events: Iterable[RoomEvent]) -> None:
         """Deliver events of the live room, whose state is up to date already."""

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, TypeAlias, final
 import attrs
 from typing_extensions import override
 
-from .._guard import MadeByTheRoom
+from .._errors import OperationError, SourceClosedError
+from .._ffi._objects import NativeObject
+from .._guard import MadeByTheRoom, make
+from ._audio_stream import open_audio_stream
 from ._enums import StreamState, TrackKind
+from ._media_stream import follow_track
+from ._source import Source, native_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._audio_source import AudioSource
+    from ._audio_stream import AudioStream
     from ._link import RoomLink
+    from ._media_stream import Overflow
 
 UNPUBLISHED_SID = "TR_unknown"
 """What the native library calls a local track that was never published."""
@@ -34,6 +42,8 @@ class TrackFacts:
     muted: bool = False
     stream_state: StreamState = StreamState.STATE_ACTIVE
     ended: bool = False
+    published: bool = False
+    """Of a track of ours: in some room."""
     _at_end: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
 
     def call_at_end(self, callback: Callable[[], None]) -> None:
@@ -48,6 +58,7 @@ class TrackFacts:
             self._at_end.remove(callback)
 
     def end(self) -> None:
+        """No media will come any more. Idempotent."""
         self.ended = True
         callbacks, self._at_end = self._at_end, []
         for callback in callbacks:
@@ -57,8 +68,9 @@ class TrackFacts:
 class Track(metaclass=MadeByTheRoom):
     """An audio or video track, ours or another participant's."""
 
-    def __init__(self, facts: TrackFacts) -> None:
+    def __init__(self, facts: TrackFacts, link: RoomLink | None = None) -> None:
         self._facts = facts
+        self._link = link
 
     @property
     def sid(self) -> str:
@@ -97,12 +109,116 @@ class Track(metaclass=MadeByTheRoom):
 
 class _RemoteTrack(Track):
     def __init__(self, facts: TrackFacts, link: RoomLink) -> None:
+        super().__init__(facts, link)
+        self._room = link
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Let its frames go on or stop here, without telling anybody; they still arrive, see `RemoteTrackPublication.set_enabled`.
+
+        Raises:
+            RoomClosedError: the room has ended.
+            OperationError: the track has ended.
+
+        Source:
+            EnableRemoteTrackRequest (livekit-ffi track.proto).
+        """
+        self._room.check_open()
+        if self._facts.ended:
+            raise OperationError(f"track {self.sid} has ended")
+        self._room.request("enable_remote_track", track_handle=self._facts.handle, enabled=enabled)
+
+
+class _LocalTrack(Track):
+    def __init__(self, facts: TrackFacts, native: NativeObject | None = None) -> None:
         super().__init__(facts)
-        self._link = link
+        self._native = native
+
+    def mute(self) -> None:
+        """Send silence, or no pictures, and let everybody know. From any thread; a published track gets `TrackMuted`.
+
+        Raises:
+            SourceClosedError: the track was closed.
+
+        Source:
+            LocalTrackMuteRequest (livekit-ffi track.proto).
+        """
+        self._set_muted(True)
+
+    def unmute(self) -> None:
+        """Take `mute` back; a published track gets `TrackUnmuted`. What the server muted it may forbid to unmute.
+
+        Raises:
+            SourceClosedError: the track was closed.
+
+        Source:
+            LocalTrackMuteRequest (livekit-ffi track.proto).
+        """
+        self._set_muted(False)
+
+    def close(self) -> None:
+        """Let go of the native track; idempotent. The last reference does the same. Unpublish it before."""
+        if self._native is not None:
+            self._facts.end()
+            self._native.close()
+
+    def _set_muted(self, muted: bool) -> None:
+        native = self._opened()
+        native.request("local_track_mute", track_handle=native.handle, mute=muted)
+        if not self._facts.published:
+            self._facts.muted = muted  # nothing will tell; of a published track the room does
+
+    def _opened(self) -> NativeObject:
+        if self._native is None or self._native.closed:
+            raise SourceClosedError
+        return self._native
+
+
+class _AudioStreaming(Track):
+    def open_stream(
+        self,
+        *,
+        sample_rate: int = 48_000,
+        num_channels: int = 1,
+        frame_size_ms: int | None = None,
+        capacity: int | None = None,
+        overflow: Overflow = "drop_oldest",
+    ) -> AudioStream:
+        """Receive its sound, in whatever format is wanted.
+
+        ::
+
+            with track.open_stream(sample_rate=16_000) as frames:
+                async for frame in frames:
+                    ...
+
+        Args:
+            sample_rate: of the frames, in Hz.
+            num_channels: of the frames: 1 or 2.
+            frame_size_ms: how long a frame lasts; None: 10 ms.
+            capacity: how many unread frames may wait; None: 200 ms of them.
+            overflow: what happens then: the oldest goes, or the stream fails.
+
+        Returns:
+            A stream that begins when its ``with`` block is entered, and ends with the track: at once if that has ended.
+
+        Raises:
+            TypeError, ValueError: an argument is not what it should be.
+
+        Source:
+            NewAudioStreamRequest (livekit-ffi audio_frame.proto).
+        """
+        return open_audio_stream(
+            follow_track(self._facts, self._link),
+            sample_rate=sample_rate,
+            num_channels=num_channels,
+            frame_size_ms=frame_size_ms,
+            capacity=capacity,
+            overflow=overflow,
+        )
 
 
 @final
-class RemoteAudioTrack(_RemoteTrack):
+class RemoteAudioTrack(_RemoteTrack, _AudioStreaming):
     """Another participant's audio, for the length of one subscription."""
 
 
@@ -112,19 +228,53 @@ class RemoteVideoTrack(_RemoteTrack):
 
 
 @final
-class LocalAudioTrack(Track):
-    """Audio that this program sends."""
+class LocalAudioTrack(_LocalTrack, _AudioStreaming):
+    """Audio that this program sends. It belongs to no room and no event loop, and is published in one room at a time."""
+
+    @classmethod
+    def create_audio_track(cls, name: str, source: AudioSource) -> LocalAudioTrack:
+        """Make a track that sends what *source* is given. Any number of tracks may have one source.
+
+        Raises:
+            TypeError: *source* is no audio source.
+            SourceClosedError: it was closed.
+
+        Source:
+            CreateAudioTrackRequest (livekit-ffi track.proto).
+        """
+        return make(cls, *_create("create_audio_track", name, source, TrackKind.KIND_AUDIO))
 
 
 @final
-class LocalVideoTrack(Track):
-    """Video that this program sends."""
+class LocalVideoTrack(_LocalTrack):
+    """Video that this program sends. It belongs to no room and no event loop, and is published in one room at a time."""
 
 
 RemoteTrack: TypeAlias = RemoteAudioTrack | RemoteVideoTrack
 LocalTrack: TypeAlias = LocalAudioTrack | LocalVideoTrack
 AudioTrack: TypeAlias = LocalAudioTrack | RemoteAudioTrack
 VideoTrack: TypeAlias = LocalVideoTrack | RemoteVideoTrack
+
+
+def _create(request: str, name: str, source: Source, kind: TrackKind) -> tuple[TrackFacts, NativeObject]:
+    if not isinstance(source, Source) or source.kind != kind:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{request} needs a source of {kind.name}, not {source!r}")
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a track's name must be a string, not {name!r}")
+    native = native_of(source)
+    info = native.request(request, name=name, source_handle=native.handle).track
+    handle = info.handle.id
+    facts = TrackFacts(handle=handle, sid=info.info.sid, name=name, kind=kind, muted=info.info.muted)
+    return facts, NativeObject(native.library, handle)
+
+
+def native_track(track: LocalAudioTrack | LocalVideoTrack) -> NativeObject:
+    """The native track, for the modules of this package.
+
+    Raises:
+        SourceClosedError: it was closed.
+    """
+    return track._opened()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def facts_of(track: Track) -> TrackFacts:

@@ -1,0 +1,206 @@
+"""Publishing: the part of `LocalParticipant` that offers tracks to the room and withdraws them."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.lowlevel
+
+from .._errors import PublishTrackError, RoomClosedError, UnpublishTrackError
+from .._guard import MadeByTheRoom
+from ._publish_options import TrackPublishOptions, native_options
+from ._track import LocalAudioTrack, LocalVideoTrack, facts_of, native_track
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from .._ffi._calls import Call
+    from ._local_participant import LocalFacts
+    from ._publication import LocalPublicationFacts, LocalTrackPublication
+    from ._track import LocalTrack
+
+DEFAULT_OPTIONS: Final = TrackPublishOptions()
+
+
+class Publishing(metaclass=MadeByTheRoom):
+    """What `LocalParticipant` can do with tracks."""
+
+    _local: LocalFacts
+
+    async def publish_track(
+        self, track: LocalTrack, options: TrackPublishOptions = DEFAULT_OPTIONS
+    ) -> LocalTrackPublication:
+        """Offer a track to everybody in the room, who get `TrackPublished`. Returns once the server has taken it.
+
+        Args:
+            track: it may be published again after it has been unpublished, also elsewhere.
+            options: how.
+
+        Returns:
+            The publication, which is in `track_publications` already.
+
+        Raises:
+            TypeError: *track* is no local track.
+            PublishTrackError: we may not publish this, the track is published already, or the server did not take it.
+            SourceClosedError: the track was closed.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The track does not stay published; if the server has taken it, it is unpublished.
+
+        Source:
+            PublishTrackRequest (livekit-ffi room.proto).
+        """
+        facts = self._local
+        if not isinstance(track, (LocalAudioTrack, LocalVideoTrack)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"a local track is needed, not {track!r}")
+        facts.link.check_open()
+        native = native_track(track)
+        # Natively all of these time out after 10 s (measured).
+        refusal = self._why_not(options)
+        if refusal is None and facts_of(track).published:
+            refusal = f"{track!r} is published already"
+        if refusal is not None:
+            raise PublishTrackError(refusal)
+        facts_of(track).published = True
+        try:
+            return await self._publish(track, native.handle, options)
+        except BaseException:
+            facts_of(track).published = False
+            raise
+
+    @asynccontextmanager
+    async def published_track(
+        self, track: LocalTrack, options: TrackPublishOptions = DEFAULT_OPTIONS
+    ) -> AsyncGenerator[LocalTrackPublication]:
+        """Publish a track for the length of an ``async with`` block.
+
+        Args:
+            track: as for `publish_track`.
+            options: likewise.
+
+        Yields:
+            The publication.
+
+        Raises:
+            PublishTrackError, SourceClosedError, TypeError: as for `publish_track`.
+            UnpublishTrackError: it could not be unpublished at the end.
+            RoomClosedError: the room has ended, or ended while the track was being published.
+
+        Cancellation:
+            The track is unpublished in any case; only the wait for the server's answer is cut short.
+        """
+        publication = await self.publish_track(track, options)
+        error = ""
+        try:
+            yield publication
+        finally:
+            call = self._start_unpublishing(publication)
+            if call is not None:  # sent: cancelling this wait does no harm
+                error = await _error_of(call)  # noqa: ASYNC102
+        if error:
+            raise UnpublishTrackError(error)
+
+    async def unpublish_track(self, track: str | LocalTrackPublication | LocalTrack) -> None:
+        """Withdraw a track; others get `TrackUnpublished`. The track and its source stay usable.
+
+        Args:
+            track: the SID of the publication, the publication, or the track.
+
+        Raises:
+            UnpublishTrackError: we have not published that, or the server did not take it back.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            The track is unpublished all the same, unless the caller was cancelled before this was called.
+
+        Source:
+            UnpublishTrackRequest (livekit-ffi room.proto).
+        """
+        facts = self._local
+        facts.link.check_open()
+        publication = self._find(track)
+        if publication is None:
+            raise UnpublishTrackError(f"we have not published {track!r}")
+        reply = await facts.link.call("unpublish_track", **self._fields(publication.info.sid))
+        if reply.error and not publication.gone:
+            raise UnpublishTrackError(reply.error)
+
+    async def unpublish_all(self) -> None:
+        """Withdraw all our tracks, one after the other.
+
+        Raises:
+            UnpublishTrackError: the server did not take one back.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            Those that were not reached yet stay published.
+        """
+        facts = self._local
+        facts.link.check_open()
+        await anyio.lowlevel.checkpoint()
+        for publication in list(facts.publications.values()):
+            if not publication.gone:
+                await self.unpublish_track(publication.view)
+
+    async def _publish(
+        self, track: LocalTrack, track_handle: int, options: TrackPublishOptions
+    ) -> LocalTrackPublication:
+        link = self._local.link
+        reply = await link.call_unless(
+            lambda: self._why_not(options),
+            "publish_track",
+            local_participant_handle=self._local.handle,
+            track_handle=track_handle,
+            options=native_options(options),
+        )
+        if reply is None:
+            raise PublishTrackError(self._why_not(options) or "not permitted any more")
+        if reply.error:
+            raise PublishTrackError(reply.error)
+        return link.add_publication(reply.publication, track)
+
+    def _why_not(self, options: TrackPublishOptions) -> str | None:
+        """What our own state says against publishing."""
+        permissions = self._local.info.permissions
+        if permissions is None:
+            return None
+        if not permissions.can_publish:
+            return "no permission to publish"
+        sources = permissions.can_publish_sources
+        if sources and options.source not in sources:
+            return (
+                f"no permission to publish {options.source.name}, only {', '.join(source.name for source in sources)}"
+            )
+        return None
+
+    def _find(self, track: str | LocalTrackPublication | LocalTrack) -> LocalPublicationFacts | None:
+        for publication in self._local.publications.values():
+            if track in (publication.info.sid, publication.view, publication.track):
+                return publication
+        return None
+
+    def _start_unpublishing(self, publication: LocalTrackPublication) -> Call | None:
+        """Send the request if there is anything to unpublish."""
+        facts = self._local
+        if self._find(publication) is None:
+            return None
+        try:
+            return facts.link.send("unpublish_track", **self._fields(publication.sid))
+        except RoomClosedError:
+            return None
+
+    def _fields(self, sid: str) -> dict[str, Any]:
+        return {"local_participant_handle": self._local.handle, "track_sid": sid, "stop_on_unpublish": False}
+
+
+async def _error_of(call: Call) -> str:
+    """What the native side has against it; a room that has ended has nothing."""
+    try:
+        return (await call.wait()).error
+    except RoomClosedError:
+        return ""  # noqa: ASYNC910 - it has waited
+    except BaseException:
+        call.forsake()
+        raise
