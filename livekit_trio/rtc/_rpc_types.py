@@ -73,7 +73,7 @@ class RpcError(LiveKitError):
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(code, message, data)
-        self.code = RpcErrorCode(code) if code in RpcErrorCode else code
+        self.code: int = RpcErrorCode(code) if code in _TEXTS else code
         self.message = message
         self.data = data
 

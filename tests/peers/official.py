@@ -88,6 +88,13 @@ class OfficialPeer:
         now = str(time.monotonic())
         self.start(self.me.publish_data(now, topic="greeting", destination_identities=[who.identity]))
 
+    def _call_at_once(self, identity: str, method: str) -> None:
+        async def call() -> None:
+            outcome = await self.do_perform_rpc(identity, method, str(time.monotonic()))
+            say(event="called", identity=identity, **outcome)
+
+        self.start(call())
+
     def _on_data(self, packet: rtc.DataPacket) -> None:
         sender = packet.participant.identity if packet.participant else None
         say(event="data_received", data=packet.data.decode(), topic=packet.topic, sender=sender, kind=int(packet.kind))
@@ -95,7 +102,14 @@ class OfficialPeer:
     # ---- the room
 
     async def do_join(
-        self, url: str, token: str, key: str | None = None, *, greet: bool = False, tell: bool = True
+        self,
+        url: str,
+        token: str,
+        key: str | None = None,
+        *,
+        greet: bool = False,
+        call: str | None = None,
+        tell: bool = True,
     ) -> str:
         """Join.
 
@@ -104,12 +118,15 @@ class OfficialPeer:
             token: as for any join.
             key: encrypt with this passphrase.
             greet: send the time, by `time.monotonic`, to everybody as soon as they can receive it.
+            call: call this method of everybody as soon as they can receive it, with the time as payload.
             tell: say what happens. Unless somebody listens, more than a pipe holds would stop this program.
         """
         if tell:
             self.watch()
         if greet:
             self.room.on("participant_active", self._greet)
+        if call is not None:
+            self.room.on("participant_active", lambda who: self._call_at_once(who.identity, call))
         options = rtc.RoomOptions()
         if key is not None:
             options.encryption = rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=key.encode()))
@@ -236,6 +253,36 @@ class OfficialPeer:
         request.send_chat_message.local_participant_handle = self.me._ffi_handle.handle
         request.send_chat_message.message = text
         FfiClient.instance.request(request)
+
+    # ---- RPC
+
+    async def do_serve_rpc(self, method: str) -> None:
+        """Answer with the payload turned round; after ``fail:`` with an error."""
+
+        async def turn_round(call: rtc.RpcInvocationData) -> str:
+            if call.payload.startswith("fail:"):
+                raise rtc.RpcError(1234, call.payload.removeprefix("fail:"), "facts")
+            return call.payload[::-1]
+
+        self.me.register_rpc_method(method, turn_round)
+
+    async def do_perform_rpc(
+        self, to: str, method: str, payload: str = "", response_timeout: float | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = await self.me.perform_rpc(
+                destination_identity=to, method=method, payload=payload, response_timeout=response_timeout
+            )
+        except rtc.RpcError as error:
+            return {"code": error.code, "message": error.message, "data": error.data}
+        return {"response": response}
+
+    async def do_perform_rpcs(self, to: str, method: str, count: int) -> list[dict[str, Any]]:
+        """Many at once, with their numbers as payloads."""
+        calls = (self.do_perform_rpc(to, method, str(number)) for number in range(count))
+        return await asyncio.gather(*calls)
+
+    # ---- data tracks
 
     async def do_publish_data_track(self, name: str) -> str:
         track = await self.me.publish_data_track(name=name)
