@@ -10,22 +10,19 @@ import pytest
 from livekit_trio import rtc
 
 if TYPE_CHECKING:
-    from livekit_trio.testing import DevServer
     from tests.peers.driver import Peer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
 
 
-@pytest.mark.parametrize("reliable", [True, False], ids=["reliable", "lossy"])
-async def test_both_ways(server: DevServer, room_name: str, browser: Peer, reliable: bool) -> None:
-    kind = rtc.DataPacketKind.KIND_RELIABLE if reliable else rtc.DataPacketKind.KIND_LOSSY
-    async with rtc.open_room(server.url, server.token("ours", room_name)) as room:
-        with room.open_events(rtc.DataReceived) as packets:
-            await browser.ask("join", url=server.url, token=server.token("browser", room_name))
-            await room.wait_for_participant("browser")
-            data = bytes(range(256))
-            await browser.ask("send_data", data=base64.b64encode(data).decode(), topic="up", reliable=reliable)
-            packet = await packets.receive()
+async def test_both_ways(meeting: tuple[rtc.Room, Peer]) -> None:
+    room, browser = meeting
+    for reliable in (True, False):
+        kind = rtc.DataPacketKind.KIND_RELIABLE if reliable else rtc.DataPacketKind.KIND_LOSSY
+        for data in (b"\x00", bytes(range(256)) * 4):
+            with room.open_events(rtc.DataReceived) as packets:
+                await browser.ask("send_data", data=base64.b64encode(data).decode(), topic="up", reliable=reliable)
+                packet = await packets.receive()
             assert packet == rtc.DataReceived(
                 data=data, kind=kind, topic="up", sender=room.remote_participants["browser"]
             )

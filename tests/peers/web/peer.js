@@ -2,7 +2,8 @@
 
 const L = LivekitClient;
 const RATE = 48000;
-const CELL = 16; // pixels of one bit of the frame counter, see livekit_trio/testing/_media.py
+const COUNTER_BITS = 20; // of the number in a picture, in black and white cells: as in livekit_trio/testing/_media.py
+const CHECK_BITS = 4;
 
 let room = null;
 let audio = null; // the AudioContext of all tones
@@ -83,21 +84,39 @@ async function statsOf(track, type) {
   return found;
 }
 
-// The counter in the top rows of a picture: 16 cells, most significant bit first, white for 1.
-function readCounter(context) {
-  let value = 0;
-  for (let bit = 0; bit < 16; bit++) {
-    const pixel = context.getImageData(bit * CELL + CELL / 2, CELL / 2, 1, 1).data;
-    value = value * 2 + (pixel[1] > 127 ? 1 : 0);
-  }
-  return value;
+function withCheck(counter) {
+  const bits = Array.from({ length: COUNTER_BITS }, (_, place) => (counter >> place) & 1);
+  let check = 5;
+  for (let shift = 0; shift < COUNTER_BITS; shift += 4) check += ((counter >> shift) & 15) * (shift / 4 + 1);
+  return bits.concat(Array.from({ length: CHECK_BITS }, (_, place) => (check >> place) & 1));
 }
 
-function drawCounter(context, value) {
-  for (let bit = 0; bit < 16; bit++) {
-    context.fillStyle = (value >> (15 - bit)) & 1 ? "#fff" : "#000";
-    context.fillRect(bit * CELL, 0, CELL, CELL);
+function cells(width, height) {
+  const count = COUNTER_BITS + CHECK_BITS;
+  const top = height - Math.floor(height / 4);
+  return { top, edges: Array.from({ length: count + 1 }, (_, place) => Math.floor((width * place) / count)) };
+}
+
+// The number in a picture; null if it cannot be read.
+function readCounter(context, width, height) {
+  const { top, edges } = cells(width, height);
+  const row = context.getImageData(0, top + Math.floor((height - top) / 2), width, 1).data;
+  const bits = [];
+  for (let cell = 0; cell + 1 < edges.length; cell++) {
+    const level = row[4 * Math.floor((edges[cell] + edges[cell + 1]) / 2) + 1];
+    if (Math.abs(level - 127) < 40) return null;
+    bits.push(level > 127 ? 1 : 0);
   }
+  const counter = bits.slice(0, COUNTER_BITS).reduce((sum, bit, place) => sum + bit * 2 ** place, 0);
+  return withCheck(counter).every((bit, place) => bit === bits[place]) ? counter : null;
+}
+
+function drawCounter(context, counter, width, height) {
+  const { top, edges } = cells(width, height);
+  withCheck(counter).forEach((bit, cell) => {
+    context.fillStyle = bit ? "#fff" : "#000";
+    context.fillRect(edges[cell], top, edges[cell + 1] - edges[cell], height - top);
+  });
 }
 
 window.peer = {
@@ -117,6 +136,11 @@ window.peer = {
 
   async leave() {
     await room.disconnect();
+  },
+
+  async state_of({ identity }) {
+    const who = room.remoteParticipants.get(identity);
+    return who === undefined ? null : who.isActive ? "active" : "joining";
   },
 
   async publish_audio({ name = "tone", hz = 440 }) {
@@ -141,7 +165,7 @@ window.peer = {
     const timer = setInterval(async () => {
       context.fillStyle = `hsl(${(count * 3) % 360} 60% 40%)`;
       context.fillRect(0, 0, width, height);
-      drawCounter(context, count & 0xffff);
+      drawCounter(context, count, width, height);
       const frame = new VideoFrame(canvas, { timestamp: performance.now() * 1000 });
       count += 1;
       try {
@@ -208,7 +232,7 @@ window.peer = {
           context = canvas.getContext("2d", { willReadFrequently: true });
         }
         context.drawImage(element, 0, 0);
-        counters.push(readCounter(context));
+        counters.push(readCounter(context, canvas.width, canvas.height));
       }
       element.requestVideoFrameCallback(look);
     };
