@@ -21,6 +21,7 @@ from ._enums import (
     TrackKind,
     TrackSource,
 )
+from ._stream_info import ByteStreamInfo, TextStreamInfo, TextStreamOperation
 from ._values import (
     ChatMessage,
     ParticipantInfo,
@@ -131,6 +132,33 @@ def chat_message(message: native.ChatMessage) -> ChatMessage:
         deleted=message.deleted,
         generated=message.generated,
     )
+
+
+def text_stream_info(message: native.TextStreamInfo) -> TextStreamInfo:
+    return TextStreamInfo(
+        **_stream_info(message),
+        operation=TextStreamOperation(message.operation_type),
+        version=message.version,
+        reply_to_id=message.reply_to_stream_id if message.HasField("reply_to_stream_id") else None,
+        attachments=tuple(message.attached_stream_ids),
+        generated=message.generated,
+    )
+
+
+def byte_stream_info(message: native.ByteStreamInfo) -> ByteStreamInfo:
+    return ByteStreamInfo(**_stream_info(message), name=message.name)
+
+
+def _stream_info(message: native.TextStreamInfo | native.ByteStreamInfo) -> dict[str, Any]:
+    return {
+        "stream_id": message.stream_id,
+        "topic": message.topic,
+        "mime_type": message.mime_type,
+        "timestamp": message.timestamp,
+        "size": message.total_length if message.HasField("total_length") else None,
+        "attributes": MappingProxyType(dict(message.attributes)),
+        "encryption_type": EncryptionType(message.encryption_type),
+    }
 
 
 def owned_handles(message: Message) -> Iterator[int]:

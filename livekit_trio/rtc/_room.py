@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 from typing_extensions import override
 
 from .._errors import OperationError
-from .._guard import MadeByTheRoom, make
+from .._guard import make
 from .._streams import EventStream
+from ._accept_streams import StreamAccepting
 from ._session import Phase
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ T4 = TypeVar("T4", bound="RoomEvent")
 
 
 @final
-class Room(metaclass=MadeByTheRoom):
+class Room(StreamAccepting):
     """A joined room; made by `open_room`, and never used again once it has ended.
 
     Properties show the present state and stay readable, in their last state, after the end. Mappings are immutable

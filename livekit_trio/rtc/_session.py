@@ -22,9 +22,9 @@ from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet, retire_room
 from .._ffi._requests import REQUESTS
 from .._ffi._wire import owned_handles
-from ._incoming_streams import StreamDesk
 from ._enums import DataPacketKind, DisconnectReason
 from ._events import DataReceived, Disconnected, RoomEvent
+from ._incoming_streams import StreamDesk
 from ._room_state import RoomState
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 ROOM_EVENT: Final = 1
 CONNECT_REPLY: Final = 5
+ENGINE_CLOSED: Final = "engine is closed"
+"""How the native library's words end when what was asked failed because the room is ending; a call pending while it
+reconnects in vain gets them a moment before the room's last event (measured with livekit-ffi 0.13.2)."""
+END_OF_ROOM_WITHIN: Final = 1.0
+"""Seconds. It comes at once; without it the call's own error stands."""
 
 
 class Phase(enum.Enum):
@@ -113,6 +118,7 @@ class RoomSession:
             call.forsake()
             raise
         self._take_over(call)
+        await self._let_the_end_come_first(reply)
         return reply
 
     async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
@@ -136,7 +142,15 @@ class RoomSession:
             return None
         reply = await call.wait()
         self._take_over(call)
+        await self._let_the_end_come_first(reply)
         return reply
+
+    async def _let_the_end_come_first(self, reply: Any) -> None:
+        """Wait for the room's end if that is why this call has failed: the native side says the one before the other."""
+        error = getattr(reply, "error", None)
+        if isinstance(error, str) and error.endswith(ENGINE_CLOSED):
+            with anyio.move_on_after(END_OF_ROOM_WITHIN):
+                await self.wait_until(lambda: False)
 
     def _take_over(self, call: Call) -> None:
         """Own what a reply brought, unless the room ended before the caller ran again: then the reply is undone."""

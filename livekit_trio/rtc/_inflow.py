@@ -1,0 +1,178 @@
+"""What comes in of one text or byte stream: the sink of its events, and the bounds of what may wait.
+
+The native library knows no backpressure here: what a sender sends comes, whether or not anybody reads. So what waits is
+bounded by bytes, for each stream and for all streams of one sender together, and a stream that goes beyond fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+
+import attrs
+
+from .._errors import (
+    SenderLeftError,
+    StreamAbortedError,
+    StreamCorruptError,
+    StreamIncompleteError,
+    StreamTooLargeError,
+)
+from .._ffi._abc import LAGGED, RouteLimits
+from .._ffi._messages import event_class
+from .._mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._errors import StreamReceiveError
+    from .._ffi._runtime import Runtime
+
+UNBOUNDED: Final = 1 << 62
+"""Of the mailbox: the bounds are kept here, where they can be kept for several streams together."""
+
+_ABNORMAL: Final = "stream closed abnormally: "
+_LEFT: Final = "Participant {} unexpectedly disconnected in the middle of sending data"
+_ENDS: Final[dict[str, type[StreamReceiveError]]] = {
+    "stream data is incomplete": StreamIncompleteError,
+    "expected chunk index to be exactly one more than the previous": StreamIncompleteError,
+    "read length exceeded total length specified in stream header": StreamTooLargeError,
+    "stream payload exceeds maximum size": StreamTooLargeError,
+}
+"""The native library's words (livekit-ffi 0.13.2, seen on the wire or in its strings); all others mean a corrupt stream."""
+
+
+@attrs.define(eq=False)
+class Account:
+    """What one sender makes us hold, by the streams of one topic.
+
+    Attributes:
+        identity: the sender.
+        max_stream_bytes: how much of one stream may wait.
+        max_bytes: how much of all its streams may wait.
+        on_close: called for each stream that has been read to its end, or closed.
+        streams: those that are open or not read to their end.
+        waiting: bytes of all of them that nobody has read yet.
+    """
+
+    identity: str
+    max_stream_bytes: int
+    max_bytes: int
+    on_close: Callable[[Account], None]
+    streams: int = 0
+    waiting: int = 0
+
+
+@final
+class Inflow:
+    """One incoming stream: its chunks, its end, and its native route until then.
+
+    It refers to no reader, so that a reader that nobody wants any more can be collected and close it.
+    """
+
+    def __init__(self, runtime: Runtime, account: Account, event: str, handle: int, flowing: set[Inflow]) -> None:
+        """Take its events from now on.
+
+        Args:
+            runtime: of the room's loop.
+            account: its sender's.
+            event: the field in FfiEvent that its events stand in.
+            handle: the native reader, the key of its events.
+            flowing: those of the room that more may come of; this one is among them as long as that is so.
+        """
+        self.runtime: Final = runtime
+        self.account: Final = account
+        self.mailbox: Final = Mailbox[bytes](UNBOUNDED, UNBOUNDED, 0)
+        self.attributes: dict[str, str] | None = None
+        """All of the stream's, as its end says; None before that."""
+        self.received = 0
+        """Bytes that the reader has taken."""
+        self._event = event
+        self._handle = handle
+        self._flowing = flowing
+        self._waiting = 0
+        self._closed = False
+        account.streams += 1
+        flowing.add(self)
+        runtime.route(handle, self, RouteLimits(reliable=account.max_stream_bytes))
+
+    @property
+    def flowing(self) -> bool:
+        """Whether more may come."""
+        return self in self._flowing
+
+    # ---- Sink: what the pump brings
+
+    def deliver(self, kind: int, _stamp_ns: int, payload: bytes, /) -> None:
+        if kind == LAGGED:
+            self._lag(int(payload))
+            return
+        event = event_class(self._event).FromString(payload)
+        if event.WhichOneof("detail") == "chunk_received":
+            content = event.chunk_received.content
+            # Text waits encoded: as a string, one emoji in it would make it four times as large.
+            self._put(content.encode() if isinstance(content, str) else content)
+        else:
+            self.attributes = dict(event.eos.attributes)
+            if event.eos.HasField("error"):
+                self.fail(self._error_of(event.eos.error.description))
+            else:
+                self.mailbox.finish()
+                self._stop()
+
+    def fail(self, error: BaseException, /) -> None:
+        """End it with *error*, once what waits has been read."""
+        self.mailbox.fail(error)
+        self._stop()
+
+    # ---- for its reader
+
+    def take_nowait(self) -> bytes:
+        """Take the oldest chunk; raises as `Mailbox.get_nowait` does."""
+        if not self.flowing and not self.mailbox.statistics().buffered:
+            self.close()  # what is read now is the end
+        chunk = self.mailbox.get_nowait()
+        self._account(-len(chunk))
+        self.received += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Take no more of it and forget what waits. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop()
+        self.mailbox.discard()
+        self._account(-self._waiting)
+        self.account.streams -= 1
+        self.account.on_close(self.account)
+
+    # ---- helpers
+
+    def _put(self, chunk: bytes) -> None:
+        account, size = self.account, len(chunk)
+        if self._waiting + size > account.max_stream_bytes or account.waiting + size > account.max_bytes:
+            self._lag(1)
+            return
+        self._account(len(chunk))
+        self.mailbox.put(chunk)
+
+    def _lag(self, count: int) -> None:
+        self.mailbox.lag(count)
+        self._stop()
+
+    def _account(self, change: int) -> None:
+        self._waiting += change
+        self.account.waiting += change
+
+    def _stop(self) -> None:
+        """Nothing comes any more, or nothing of it is wanted: natively it goes on, and the library drops it unseen."""
+        self._flowing.discard(self)
+        self.runtime.unroute(self._handle)
+
+    def _error_of(self, description: str) -> StreamReceiveError:
+        if not description.startswith(_ABNORMAL):
+            return _ENDS.get(description, StreamCorruptError)(description)
+        reason = description.removeprefix(_ABNORMAL)
+        if reason == _LEFT.format(self.account.identity):
+            return SenderLeftError(self.account.identity)
+        return StreamAbortedError(reason)
