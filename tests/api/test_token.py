@@ -26,7 +26,7 @@ from livekit import api as official
 from livekit.protocol.agent_dispatch import RoomAgentDispatch
 from livekit.protocol.room import RoomConfiguration
 
-from livekit_trio import api
+from livekit_trio import api, rtc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +133,10 @@ def raw_claims(token: str) -> dict[str, Any]:
     return cast("Any", jwt).decode(token, options={"verify_signature": False})
 
 
+def as_list(value: object) -> object:
+    return list(cast("tuple[object]", value)) if isinstance(value, tuple) else value
+
+
 def without_times(claims: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in claims.items() if name not in {"nbf", "exp"}}
 
@@ -166,6 +170,11 @@ def test_each_package_verifies_the_tokens_of_the_other(plan: dict[str, Any]) -> 
     assert mine.identity == official_view.identity == ours.identity
     assert mine.attributes == official_view.attributes
     assert mine.room_config == official_view.room_config
+    for builder, (ours_grants, _, _) in GRANTS.items():
+        name = builder.removeprefix("with_").removesuffix("_grants").replace("grants", "video")
+        granted, seen = getattr(mine, name), getattr(official_view, name)
+        for field in attrs.fields(ours_grants) if granted is not None else ():
+            assert as_list(getattr(granted, field.name)) == as_list(getattr(seen, field.name)), (name, field.name)
     if ours.claims.video is not None:
         # An empty string is left out of a token, so that it comes back as the default.
         expected = attrs.evolve(ours.claims.video, destination_room=ours.claims.video.destination_room or None)
@@ -358,6 +367,51 @@ async def test_the_real_server_takes_our_tokens(server: DevServer) -> None:
         )
         == 401
     )
+
+
+@pytest.mark.anyio
+async def test_the_real_server_reads_every_claim_and_we_read_its_tokens(server: DevServer) -> None:
+    grants = api.VideoGrants(
+        room_join=True,
+        room="claims",
+        can_publish=True,
+        can_subscribe=False,
+        can_publish_data=False,
+        can_publish_sources=("microphone",),
+        can_update_own_metadata=True,
+        can_subscribe_metrics=True,
+        agent=True,
+    )
+    token = (
+        server.access_token()
+        .with_identity("änn")
+        .with_name("Ann")
+        .with_metadata("m")
+        .with_kind("agent")
+        .with_attributes({"mood": "good"})
+        .with_room_config(CONFIG)
+        .with_grants(grants)
+    )
+    async with rtc.open_room(server.url, token.to_jwt()) as room:
+        with room.open_events(rtc.TokenRefreshed) as events, anyio.fail_after(20):
+            refreshed = (await events.receive()).token
+        [seen] = await server.list_participants("claims")
+    assert (seen["identity"], seen["name"], seen["metadata"], seen["kind"]) == ("änn", "Ann", "m", "AGENT")
+    assert seen["attributes"] == {"mood": "good"}
+    permission = {name: value for name, value in seen["permission"].items() if value}
+    assert permission == {
+        "can_publish": True,
+        "can_publish_sources": ["MICROPHONE"],
+        "can_update_metadata": True,
+        "can_subscribe_metrics": True,
+        "agent": True,
+    }
+    theirs = api.TokenVerifier(server.api_key, server.api_secret).verify(refreshed)
+    assert (theirs.identity, theirs.name, theirs.metadata, theirs.kind) == ("änn", "Ann", "m", "agent")
+    assert theirs.attributes == {"mood": "good"}
+    assert theirs.video is not None
+    assert (theirs.video.room, theirs.video.can_publish_sources) == ("claims", ("microphone",))
+    assert (theirs.video.can_subscribe, theirs.video.can_publish_data) == (False, False)
 
 
 def test_the_api_needs_nothing_native() -> None:
