@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Self, final
 import anyio
 from typing_extensions import override
 
+from ._agent_dispatch_service import AgentDispatchService
+from ._connector_service import ConnectorService
 from ._conversation import Caller
+from ._egress_service import EgressService
+from ._ingress_service import IngressService
 from ._room_service import RoomService
 from ._settings import DEFAULT_TIMEOUT, Failover, complete_settings
+from ._sip_service import SipService
 
 if TYPE_CHECKING:
     import ssl
@@ -49,7 +54,17 @@ class LiveKitAPI:
         ValueError: the URL or the credentials are missing or make no sense, or both *client* and one of its settings are given.
     """
 
-    __slots__ = ("_caller", "_client", "_owns_client", "_room")
+    __slots__ = (
+        "_agent_dispatch",
+        "_caller",
+        "_client",
+        "_connector",
+        "_egress",
+        "_ingress",
+        "_owns_client",
+        "_room",
+        "_sip",
+    )
 
     def __init__(
         self,
@@ -77,6 +92,11 @@ class LiveKitAPI:
         self._client = client or httpx.AsyncClient(**given)
         transport = AsyncTransport(self._client)
         self._room = RoomService(self._caller, transport)
+        self._egress = EgressService(self._caller, transport)
+        self._ingress = IngressService(self._caller, transport)
+        self._sip = SipService(self._caller, transport)
+        self._agent_dispatch = AgentDispatchService(self._caller, transport)
+        self._connector = ConnectorService(self._caller, transport)
 
     @classmethod
     def with_token(
@@ -116,6 +136,31 @@ class LiveKitAPI:
     def room(self) -> RoomService:
         """Rooms and their participants."""
         return self._room
+
+    @property
+    def egress(self) -> EgressService:
+        """Recordings and streams out of rooms."""
+        return self._egress
+
+    @property
+    def ingress(self) -> IngressService:
+        """Streams into rooms."""
+        return self._ingress
+
+    @property
+    def sip(self) -> SipService:
+        """Telephony."""
+        return self._sip
+
+    @property
+    def agent_dispatch(self) -> AgentDispatchService:
+        """Which agents are sent into which rooms."""
+        return self._agent_dispatch
+
+    @property
+    def connector(self) -> ConnectorService:
+        """Calls of other networks."""
+        return self._connector
 
     async def aclose(self) -> None:
         """Close the connections, unless they are those of a client that was given. Calls that still run fail.

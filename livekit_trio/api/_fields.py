@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AcceptWhatsAppCallFields(TypedDict, total=False):
-    """Those of ``AcceptWhatsAppCallRequest``."""
+    """Those of a ``AcceptWhatsAppCallRequest``."""
 
     whatsapp_phone_number_id: str
     whatsapp_api_key: str
@@ -42,7 +42,7 @@ class AcceptWhatsAppCallFields(TypedDict, total=False):
 
 
 class ConnectTwilioCallFields(TypedDict, total=False):
-    """Those of ``ConnectTwilioCallRequest``."""
+    """Those of a ``ConnectTwilioCallRequest``."""
 
     twilio_call_direction: connector_twilio.ConnectTwilioCallRequest.TwilioCallDirection | str
     room_name: str
@@ -55,7 +55,7 @@ class ConnectTwilioCallFields(TypedDict, total=False):
 
 
 class ConnectWhatsAppCallFields(TypedDict, total=False):
-    """Those of ``ConnectWhatsAppCallRequest``."""
+    """Those of a ``ConnectWhatsAppCallRequest``."""
 
     whatsapp_call_id: str
     sdp: rtc.SessionDescription | Mapping[str, Any]
@@ -63,7 +63,7 @@ class ConnectWhatsAppCallFields(TypedDict, total=False):
 
 
 class CreateAgentDispatchFields(TypedDict, total=False):
-    """Those of ``CreateAgentDispatchRequest``."""
+    """Those of a ``CreateAgentDispatchRequest``."""
 
     agent_name: str
     room: str
@@ -74,7 +74,7 @@ class CreateAgentDispatchFields(TypedDict, total=False):
 
 
 class CreateIngressFields(TypedDict, total=False):
-    """Those of ``CreateIngressRequest``."""
+    """Those of a ``CreateIngressRequest``."""
 
     input_type: ingress.IngressInput | str
     url: str
@@ -91,7 +91,7 @@ class CreateIngressFields(TypedDict, total=False):
 
 
 class CreateRoomFields(TypedDict, total=False):
-    """Those of ``CreateRoomRequest``."""
+    """Those of a ``CreateRoomRequest``."""
 
     name: str
     room_preset: str
@@ -110,7 +110,7 @@ class CreateRoomFields(TypedDict, total=False):
 
 
 class CreateSIPDispatchRuleFields(TypedDict, total=False):
-    """Those of ``CreateSIPDispatchRuleRequest``."""
+    """Those of a ``CreateSIPDispatchRuleRequest``."""
 
     dispatch_rule: sip.SIPDispatchRuleInfo | Mapping[str, Any]
     rule: sip.SIPDispatchRule | Mapping[str, Any]
@@ -125,19 +125,19 @@ class CreateSIPDispatchRuleFields(TypedDict, total=False):
 
 
 class CreateSIPInboundTrunkFields(TypedDict, total=False):
-    """Those of ``CreateSIPInboundTrunkRequest``."""
+    """Those of a ``CreateSIPInboundTrunkRequest``."""
 
     trunk: sip.SIPInboundTrunkInfo | Mapping[str, Any]
 
 
 class CreateSIPOutboundTrunkFields(TypedDict, total=False):
-    """Those of ``CreateSIPOutboundTrunkRequest``."""
+    """Those of a ``CreateSIPOutboundTrunkRequest``."""
 
     trunk: sip.SIPOutboundTrunkInfo | Mapping[str, Any]
 
 
 class CreateSIPParticipantFields(TypedDict, total=False):
-    """Those of ``CreateSIPParticipantRequest``."""
+    """Those of a ``CreateSIPParticipantRequest``."""
 
     sip_trunk_id: str
     trunk: sip.SIPOutboundConfig | Mapping[str, Any]
@@ -169,38 +169,38 @@ class CreateSIPParticipantFields(TypedDict, total=False):
 
 
 class DeleteAgentDispatchFields(TypedDict, total=False):
-    """Those of ``DeleteAgentDispatchRequest``."""
+    """Those of a ``DeleteAgentDispatchRequest``."""
 
     dispatch_id: str
     room: str
 
 
 class DeleteIngressFields(TypedDict, total=False):
-    """Those of ``DeleteIngressRequest``."""
+    """Those of a ``DeleteIngressRequest``."""
 
     ingress_id: str
 
 
 class DeleteRoomFields(TypedDict, total=False):
-    """Those of ``DeleteRoomRequest``."""
+    """Those of a ``DeleteRoomRequest``."""
 
     room: str
 
 
 class DeleteSIPDispatchRuleFields(TypedDict, total=False):
-    """Those of ``DeleteSIPDispatchRuleRequest``."""
+    """Those of a ``DeleteSIPDispatchRuleRequest``."""
 
     sip_dispatch_rule_id: str
 
 
 class DeleteSIPTrunkFields(TypedDict, total=False):
-    """Those of ``DeleteSIPTrunkRequest``."""
+    """Those of a ``DeleteSIPTrunkRequest``."""
 
     sip_trunk_id: str
 
 
 class DialWhatsAppCallFields(TypedDict, total=False):
-    """Those of ``DialWhatsAppCallRequest``."""
+    """Those of a ``DialWhatsAppCallRequest``."""
 
     whatsapp_phone_number_id: str
     whatsapp_to_phone_number: str
@@ -218,7 +218,7 @@ class DialWhatsAppCallFields(TypedDict, total=False):
 
 
 class DisconnectWhatsAppCallFields(TypedDict, total=False):
-    """Those of ``DisconnectWhatsAppCallRequest``."""
+    """Those of a ``DisconnectWhatsAppCallRequest``."""
 
     whatsapp_call_id: str
     whatsapp_api_key: str
@@ -226,7 +226,7 @@ class DisconnectWhatsAppCallFields(TypedDict, total=False):
 
 
 class ForwardParticipantFields(TypedDict, total=False):
-    """Those of ``ForwardParticipantRequest``."""
+    """Those of a ``ForwardParticipantRequest``."""
 
     room: str
     identity: str
@@ -234,26 +234,26 @@ class ForwardParticipantFields(TypedDict, total=False):
 
 
 class GetSIPInboundTrunkFields(TypedDict, total=False):
-    """Those of ``GetSIPInboundTrunkRequest``."""
+    """Those of a ``GetSIPInboundTrunkRequest``."""
 
     sip_trunk_id: str
 
 
 class GetSIPOutboundTrunkFields(TypedDict, total=False):
-    """Those of ``GetSIPOutboundTrunkRequest``."""
+    """Those of a ``GetSIPOutboundTrunkRequest``."""
 
     sip_trunk_id: str
 
 
 class ListAgentDispatchFields(TypedDict, total=False):
-    """Those of ``ListAgentDispatchRequest``."""
+    """Those of a ``ListAgentDispatchRequest``."""
 
     dispatch_id: str
     room: str
 
 
 class ListEgressFields(TypedDict, total=False):
-    """Those of ``ListEgressRequest``."""
+    """Those of a ``ListEgressRequest``."""
 
     room_name: str
     egress_id: str
@@ -262,7 +262,7 @@ class ListEgressFields(TypedDict, total=False):
 
 
 class ListIngressFields(TypedDict, total=False):
-    """Those of ``ListIngressRequest``."""
+    """Those of a ``ListIngressRequest``."""
 
     page_token: models.TokenPagination | Mapping[str, Any]
     room_name: str
@@ -270,19 +270,19 @@ class ListIngressFields(TypedDict, total=False):
 
 
 class ListParticipantsFields(TypedDict, total=False):
-    """Those of ``ListParticipantsRequest``."""
+    """Those of a ``ListParticipantsRequest``."""
 
     room: str
 
 
 class ListRoomsFields(TypedDict, total=False):
-    """Those of ``ListRoomsRequest``."""
+    """Those of a ``ListRoomsRequest``."""
 
     names: Iterable[str]
 
 
 class ListSIPDispatchRuleFields(TypedDict, total=False):
-    """Those of ``ListSIPDispatchRuleRequest``."""
+    """Those of a ``ListSIPDispatchRuleRequest``."""
 
     page: models.Pagination | Mapping[str, Any]
     dispatch_rule_ids: Iterable[str]
@@ -290,7 +290,7 @@ class ListSIPDispatchRuleFields(TypedDict, total=False):
 
 
 class ListSIPInboundTrunkFields(TypedDict, total=False):
-    """Those of ``ListSIPInboundTrunkRequest``."""
+    """Those of a ``ListSIPInboundTrunkRequest``."""
 
     page: models.Pagination | Mapping[str, Any]
     trunk_ids: Iterable[str]
@@ -298,7 +298,7 @@ class ListSIPInboundTrunkFields(TypedDict, total=False):
 
 
 class ListSIPOutboundTrunkFields(TypedDict, total=False):
-    """Those of ``ListSIPOutboundTrunkRequest``."""
+    """Those of a ``ListSIPOutboundTrunkRequest``."""
 
     page: models.Pagination | Mapping[str, Any]
     trunk_ids: Iterable[str]
@@ -306,13 +306,13 @@ class ListSIPOutboundTrunkFields(TypedDict, total=False):
 
 
 class ListSIPTrunkFields(TypedDict, total=False):
-    """Those of ``ListSIPTrunkRequest``."""
+    """Those of a ``ListSIPTrunkRequest``."""
 
     page: models.Pagination | Mapping[str, Any]
 
 
 class MoveParticipantFields(TypedDict, total=False):
-    """Those of ``MoveParticipantRequest``."""
+    """Those of a ``MoveParticipantRequest``."""
 
     room: str
     identity: str
@@ -320,7 +320,7 @@ class MoveParticipantFields(TypedDict, total=False):
 
 
 class MuteRoomTrackFields(TypedDict, total=False):
-    """Those of ``MuteRoomTrackRequest``."""
+    """Those of a ``MuteRoomTrackRequest``."""
 
     room: str
     identity: str
@@ -329,7 +329,7 @@ class MuteRoomTrackFields(TypedDict, total=False):
 
 
 class ParticipantEgressFields(TypedDict, total=False):
-    """Those of ``ParticipantEgressRequest``."""
+    """Those of a ``ParticipantEgressRequest``."""
 
     room_name: str
     identity: str
@@ -344,7 +344,7 @@ class ParticipantEgressFields(TypedDict, total=False):
 
 
 class PerformRpcFields(TypedDict, total=False):
-    """Those of ``PerformRpcRequest``."""
+    """Those of a ``PerformRpcRequest``."""
 
     room: str
     destination_identity: str
@@ -354,7 +354,7 @@ class PerformRpcFields(TypedDict, total=False):
 
 
 class RoomCompositeEgressFields(TypedDict, total=False):
-    """Those of ``RoomCompositeEgressRequest``."""
+    """Those of a ``RoomCompositeEgressRequest``."""
 
     room_name: str
     layout: str
@@ -375,15 +375,58 @@ class RoomCompositeEgressFields(TypedDict, total=False):
 
 
 class RoomParticipantIdentityFields(TypedDict, total=False):
-    """Those of ``RoomParticipantIdentity``."""
+    """Those of a ``RoomParticipantIdentity``."""
 
     room: str
     identity: str
     revoke_token_ts: int
 
 
+class SIPDispatchRuleUpdateFields(TypedDict, total=False):
+    """Those of a ``SIPDispatchRuleUpdate``."""
+
+    trunk_ids: models.ListUpdate | list[str]
+    rule: sip.SIPDispatchRule | Mapping[str, Any]
+    name: str
+    metadata: str
+    attributes: Mapping[str, str]
+    media_encryption: sip.SIPMediaEncryption | str
+    media: sip.SIPMediaConfig | Mapping[str, Any]
+
+
+class SIPInboundTrunkUpdateFields(TypedDict, total=False):
+    """Those of a ``SIPInboundTrunkUpdate``."""
+
+    numbers: models.ListUpdate | list[str]
+    allowed_addresses: models.ListUpdate | list[str]
+    allowed_numbers: models.ListUpdate | list[str]
+    auth_username: str
+    auth_password: str
+    auth_realm: str
+    name: str
+    metadata: str
+    media_encryption: sip.SIPMediaEncryption | str
+    media: sip.SIPMediaConfig | Mapping[str, Any]
+
+
+class SIPOutboundTrunkUpdateFields(TypedDict, total=False):
+    """Those of a ``SIPOutboundTrunkUpdate``."""
+
+    address: str
+    transport: sip.SIPTransport | str
+    destination_country: str
+    numbers: models.ListUpdate | list[str]
+    auth_username: str
+    auth_password: str
+    name: str
+    metadata: str
+    media_encryption: sip.SIPMediaEncryption | str
+    media: sip.SIPMediaConfig | Mapping[str, Any]
+    from_host: str
+
+
 class SendDataFields(TypedDict, total=False):
-    """Those of ``SendDataRequest``."""
+    """Those of a ``SendDataRequest``."""
 
     room: str
     data: bytes
@@ -395,7 +438,7 @@ class SendDataFields(TypedDict, total=False):
 
 
 class StartEgressFields(TypedDict, total=False):
-    """Those of ``StartEgressRequest``."""
+    """Those of a ``StartEgressRequest``."""
 
     room_name: str
     template: egress.TemplateSource | Mapping[str, Any]
@@ -409,13 +452,13 @@ class StartEgressFields(TypedDict, total=False):
 
 
 class StopEgressFields(TypedDict, total=False):
-    """Those of ``StopEgressRequest``."""
+    """Those of a ``StopEgressRequest``."""
 
     egress_id: str
 
 
 class TrackCompositeEgressFields(TypedDict, total=False):
-    """Those of ``TrackCompositeEgressRequest``."""
+    """Those of a ``TrackCompositeEgressRequest``."""
 
     room_name: str
     audio_track_id: str
@@ -433,7 +476,7 @@ class TrackCompositeEgressFields(TypedDict, total=False):
 
 
 class TrackEgressFields(TypedDict, total=False):
-    """Those of ``TrackEgressRequest``."""
+    """Those of a ``TrackEgressRequest``."""
 
     room_name: str
     track_id: str
@@ -443,7 +486,7 @@ class TrackEgressFields(TypedDict, total=False):
 
 
 class TransferSIPParticipantFields(TypedDict, total=False):
-    """Those of ``TransferSIPParticipantRequest``."""
+    """Those of a ``TransferSIPParticipantRequest``."""
 
     participant_identity: str
     room_name: str
@@ -454,7 +497,7 @@ class TransferSIPParticipantFields(TypedDict, total=False):
 
 
 class UpdateIngressFields(TypedDict, total=False):
-    """Those of ``UpdateIngressRequest``."""
+    """Those of a ``UpdateIngressRequest``."""
 
     ingress_id: str
     name: str
@@ -470,14 +513,14 @@ class UpdateIngressFields(TypedDict, total=False):
 
 
 class UpdateLayoutFields(TypedDict, total=False):
-    """Those of ``UpdateLayoutRequest``."""
+    """Those of a ``UpdateLayoutRequest``."""
 
     egress_id: str
     layout: str
 
 
 class UpdateParticipantFields(TypedDict, total=False):
-    """Those of ``UpdateParticipantRequest``."""
+    """Those of a ``UpdateParticipantRequest``."""
 
     room: str
     identity: str
@@ -488,14 +531,14 @@ class UpdateParticipantFields(TypedDict, total=False):
 
 
 class UpdateRoomMetadataFields(TypedDict, total=False):
-    """Those of ``UpdateRoomMetadataRequest``."""
+    """Those of a ``UpdateRoomMetadataRequest``."""
 
     room: str
     metadata: str
 
 
 class UpdateSIPDispatchRuleFields(TypedDict, total=False):
-    """Those of ``UpdateSIPDispatchRuleRequest``."""
+    """Those of a ``UpdateSIPDispatchRuleRequest``."""
 
     sip_dispatch_rule_id: str
     replace: sip.SIPDispatchRuleInfo | Mapping[str, Any]
@@ -503,7 +546,7 @@ class UpdateSIPDispatchRuleFields(TypedDict, total=False):
 
 
 class UpdateSIPInboundTrunkFields(TypedDict, total=False):
-    """Those of ``UpdateSIPInboundTrunkRequest``."""
+    """Those of a ``UpdateSIPInboundTrunkRequest``."""
 
     sip_trunk_id: str
     replace: sip.SIPInboundTrunkInfo | Mapping[str, Any]
@@ -511,7 +554,7 @@ class UpdateSIPInboundTrunkFields(TypedDict, total=False):
 
 
 class UpdateSIPOutboundTrunkFields(TypedDict, total=False):
-    """Those of ``UpdateSIPOutboundTrunkRequest``."""
+    """Those of a ``UpdateSIPOutboundTrunkRequest``."""
 
     sip_trunk_id: str
     replace: sip.SIPOutboundTrunkInfo | Mapping[str, Any]
@@ -519,7 +562,7 @@ class UpdateSIPOutboundTrunkFields(TypedDict, total=False):
 
 
 class UpdateStreamFields(TypedDict, total=False):
-    """Those of ``UpdateStreamRequest``."""
+    """Those of a ``UpdateStreamRequest``."""
 
     egress_id: str
     add_output_urls: Iterable[str]
@@ -528,7 +571,7 @@ class UpdateStreamFields(TypedDict, total=False):
 
 
 class UpdateSubscriptionsFields(TypedDict, total=False):
-    """Those of ``UpdateSubscriptionsRequest``."""
+    """Those of a ``UpdateSubscriptionsRequest``."""
 
     room: str
     identity: str
@@ -538,7 +581,7 @@ class UpdateSubscriptionsFields(TypedDict, total=False):
 
 
 class WebEgressFields(TypedDict, total=False):
-    """Those of ``WebEgressRequest``."""
+    """Those of a ``WebEgressRequest``."""
 
     url: str
     audio_only: bool

@@ -128,7 +128,7 @@ DELETE_INGRESS: Final[Rpc[ingress.DeleteIngressRequest, ingress.IngressInfo]] = 
 
 # ---- telephony
 
-LIST_SIP_TRUNK: Final[Rpc[sip.ListSIPTrunkRequest, sip.ListSIPTrunkResponse]] = Rpc(
+LIST_TRUNK: Final[Rpc[sip.ListSIPTrunkRequest, sip.ListSIPTrunkResponse]] = Rpc(
     "sip", "SIP", "ListSIPTrunk", SIP_ADMIN, repeatable=True
 )
 CREATE_INBOUND_TRUNK: Final[Rpc[sip.CreateSIPInboundTrunkRequest, sip.SIPInboundTrunkInfo]] = Rpc(

@@ -9,8 +9,6 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from livekit.protocol.models import ListUpdate
-
     from ._conversation import Caller
     from ._rpc import Request, Response, Rpc
     from ._transport import AsyncTransport, SyncTransport
@@ -60,12 +58,3 @@ class SyncService:
         timeout: float | None = None,
     ) -> Response:
         return self._transport.run(self._caller.call(rpc, request, fields or {}, timeout))
-
-
-def list_update(new: ListUpdate | list[str] | None) -> ListUpdate | None:
-    """The change of a list of strings that *new* stands for: a list replaces the old one."""
-    if not isinstance(new, list):
-        return new
-    from livekit.protocol.models import ListUpdate
-
-    return ListUpdate(set=new, clear=not new)

@@ -6,8 +6,43 @@ from typing import TYPE_CHECKING, final
 
 from . import _rpcs
 from ._service import SyncService
+from ._sip_requests import list_update, sip_participant_request
 
 if TYPE_CHECKING:
+    from livekit.protocol.agent_dispatch import AgentDispatch, CreateAgentDispatchRequest
+    from livekit.protocol.connector_twilio import ConnectTwilioCallRequest, ConnectTwilioCallResponse
+    from livekit.protocol.connector_whatsapp import (
+        AcceptWhatsAppCallRequest,
+        AcceptWhatsAppCallResponse,
+        ConnectWhatsAppCallRequest,
+        ConnectWhatsAppCallResponse,
+        DialWhatsAppCallRequest,
+        DialWhatsAppCallResponse,
+        DisconnectWhatsAppCallRequest,
+        DisconnectWhatsAppCallResponse,
+    )
+    from livekit.protocol.egress import (
+        EgressInfo,
+        ListEgressRequest,
+        ListEgressResponse,
+        ParticipantEgressRequest,
+        RoomCompositeEgressRequest,
+        StartEgressRequest,
+        StopEgressRequest,
+        TrackCompositeEgressRequest,
+        TrackEgressRequest,
+        UpdateLayoutRequest,
+        UpdateStreamRequest,
+        WebEgressRequest,
+    )
+    from livekit.protocol.ingress import (
+        CreateIngressRequest,
+        DeleteIngressRequest,
+        IngressInfo,
+        ListIngressRequest,
+        ListIngressResponse,
+        UpdateIngressRequest,
+    )
     from livekit.protocol.models import ParticipantInfo, Room
     from livekit.protocol.room import (
         CreateRoomRequest,
@@ -34,22 +69,86 @@ if TYPE_CHECKING:
         UpdateSubscriptionsRequest,
         UpdateSubscriptionsResponse,
     )
+    from livekit.protocol.sip import (
+        CreateSIPDispatchRuleRequest,
+        CreateSIPInboundTrunkRequest,
+        CreateSIPOutboundTrunkRequest,
+        CreateSIPParticipantRequest,
+        DeleteSIPDispatchRuleRequest,
+        DeleteSIPTrunkRequest,
+        GetSIPInboundTrunkRequest,
+        GetSIPInboundTrunkResponse,
+        GetSIPOutboundTrunkRequest,
+        GetSIPOutboundTrunkResponse,
+        ListSIPDispatchRuleRequest,
+        ListSIPDispatchRuleResponse,
+        ListSIPInboundTrunkRequest,
+        ListSIPInboundTrunkResponse,
+        ListSIPOutboundTrunkRequest,
+        ListSIPOutboundTrunkResponse,
+        ListSIPTrunkRequest,
+        ListSIPTrunkResponse,
+        SIPDispatchRuleInfo,
+        SIPInboundTrunkInfo,
+        SIPOutboundConfig,
+        SIPOutboundTrunkInfo,
+        SIPParticipantInfo,
+        SIPTrunkInfo,
+        TransferSIPParticipantRequest,
+        TransferSIPParticipantResponse,
+    )
     from typing_extensions import Unpack
 
     from ._fields import (
+        AcceptWhatsAppCallFields,
+        ConnectTwilioCallFields,
+        ConnectWhatsAppCallFields,
+        CreateAgentDispatchFields,
+        CreateIngressFields,
         CreateRoomFields,
+        CreateSIPDispatchRuleFields,
+        CreateSIPInboundTrunkFields,
+        CreateSIPOutboundTrunkFields,
+        CreateSIPParticipantFields,
+        DeleteIngressFields,
         DeleteRoomFields,
+        DeleteSIPDispatchRuleFields,
+        DeleteSIPTrunkFields,
+        DialWhatsAppCallFields,
+        DisconnectWhatsAppCallFields,
         ForwardParticipantFields,
+        GetSIPInboundTrunkFields,
+        GetSIPOutboundTrunkFields,
+        ListEgressFields,
+        ListIngressFields,
         ListParticipantsFields,
         ListRoomsFields,
+        ListSIPDispatchRuleFields,
+        ListSIPInboundTrunkFields,
+        ListSIPOutboundTrunkFields,
+        ListSIPTrunkFields,
         MoveParticipantFields,
         MuteRoomTrackFields,
+        ParticipantEgressFields,
         PerformRpcFields,
+        RoomCompositeEgressFields,
         RoomParticipantIdentityFields,
         SendDataFields,
+        SIPDispatchRuleUpdateFields,
+        SIPInboundTrunkUpdateFields,
+        SIPOutboundTrunkUpdateFields,
+        StartEgressFields,
+        StopEgressFields,
+        TrackCompositeEgressFields,
+        TrackEgressFields,
+        TransferSIPParticipantFields,
+        UpdateIngressFields,
+        UpdateLayoutFields,
         UpdateParticipantFields,
         UpdateRoomMetadataFields,
+        UpdateStreamFields,
         UpdateSubscriptionsFields,
+        WebEgressFields,
     )
 
 
@@ -185,3 +284,391 @@ class SyncRoomService(SyncService):
                 client's own timeout should be longer.
         """
         return self._call(_rpcs.PERFORM_RPC, request, fields)
+
+
+@final
+class SyncEgressService(SyncService):
+    """Recordings and streams out of rooms: `SyncLiveKitAPI.egress`.
+
+    Starting one takes 20 s and longer if no egress worker runs, and then fails: give the client more time.
+
+    Each call takes its request as a message or as the message's fields by keyword, and leaves a message as it is. Each raises
+    `ServerError` if the server refuses or fails, and `TransportError` if no valid answer comes.
+    """
+
+    __slots__ = ()
+
+    def start_room_composite_egress(
+        self, request: RoomCompositeEgressRequest | None = None, /, **fields: Unpack[RoomCompositeEgressFields]
+    ) -> EgressInfo:
+        """Record a room as a page in a browser shows it."""
+        return self._call(_rpcs.START_ROOM_COMPOSITE_EGRESS, request, fields)
+
+    def start_web_egress(
+        self, request: WebEgressRequest | None = None, /, **fields: Unpack[WebEgressFields]
+    ) -> EgressInfo:
+        """Record any web page."""
+        return self._call(_rpcs.START_WEB_EGRESS, request, fields)
+
+    def start_participant_egress(
+        self, request: ParticipantEgressRequest | None = None, /, **fields: Unpack[ParticipantEgressFields]
+    ) -> EgressInfo:
+        """Record a participant: its camera and microphone, or what it shares."""
+        return self._call(_rpcs.START_PARTICIPANT_EGRESS, request, fields)
+
+    def start_track_composite_egress(
+        self, request: TrackCompositeEgressRequest | None = None, /, **fields: Unpack[TrackCompositeEgressFields]
+    ) -> EgressInfo:
+        """Record one audio track and one video track together."""
+        return self._call(_rpcs.START_TRACK_COMPOSITE_EGRESS, request, fields)
+
+    def start_track_egress(
+        self, request: TrackEgressRequest | None = None, /, **fields: Unpack[TrackEgressFields]
+    ) -> EgressInfo:
+        """Record one track as it is, without transcoding it."""
+        return self._call(_rpcs.START_TRACK_EGRESS, request, fields)
+
+    def start_egress(
+        self, request: StartEgressRequest | None = None, /, **fields: Unpack[StartEgressFields]
+    ) -> EgressInfo:
+        """Record whatever the request's source says, to what its outputs say: the newer form of all the others."""
+        return self._call(_rpcs.START_EGRESS, request, fields)
+
+    def update_layout(
+        self, request: UpdateLayoutRequest | None = None, /, **fields: Unpack[UpdateLayoutFields]
+    ) -> EgressInfo:
+        """Change the layout of a room's recording."""
+        return self._call(_rpcs.UPDATE_LAYOUT, request, fields)
+
+    def update_stream(
+        self, request: UpdateStreamRequest | None = None, /, **fields: Unpack[UpdateStreamFields]
+    ) -> EgressInfo:
+        """Add streams to what a recording is sent to, or remove some."""
+        return self._call(_rpcs.UPDATE_STREAM, request, fields)
+
+    def list_egress(
+        self, request: ListEgressRequest | None = None, /, **fields: Unpack[ListEgressFields]
+    ) -> ListEgressResponse:
+        """List the recordings that run or have ended lately."""
+        return self._call(_rpcs.LIST_EGRESS, request, fields)
+
+    def stop_egress(
+        self, request: StopEgressRequest | None = None, /, **fields: Unpack[StopEgressFields]
+    ) -> EgressInfo:
+        """End a recording."""
+        return self._call(_rpcs.STOP_EGRESS, request, fields)
+
+
+@final
+class SyncIngressService(SyncService):
+    """Streams into rooms: `SyncLiveKitAPI.ingress`.
+
+    Each call takes its request as a message or as the message's fields by keyword, and leaves a message as it is. Each raises
+    `ServerError` if the server refuses or fails, and `TransportError` if no valid answer comes.
+    """
+
+    __slots__ = ()
+
+    def create_ingress(
+        self, request: CreateIngressRequest | None = None, /, **fields: Unpack[CreateIngressFields]
+    ) -> IngressInfo:
+        """Create an ingress: an address to stream to, or a file or stream to be fetched."""
+        return self._call(_rpcs.CREATE_INGRESS, request, fields)
+
+    def update_ingress(
+        self, request: UpdateIngressRequest | None = None, /, **fields: Unpack[UpdateIngressFields]
+    ) -> IngressInfo:
+        """Change an ingress that nobody streams to."""
+        return self._call(_rpcs.UPDATE_INGRESS, request, fields)
+
+    def list_ingress(
+        self, request: ListIngressRequest | None = None, /, **fields: Unpack[ListIngressFields]
+    ) -> ListIngressResponse:
+        """List the ingresses: those of a room, the one of an id, or all."""
+        return self._call(_rpcs.LIST_INGRESS, request, fields)
+
+    def delete_ingress(
+        self, request: DeleteIngressRequest | None = None, /, **fields: Unpack[DeleteIngressFields]
+    ) -> IngressInfo:
+        """Delete an ingress, and end what streams through it."""
+        return self._call(_rpcs.DELETE_INGRESS, request, fields)
+
+
+@final
+class SyncSipService(SyncService):
+    """Telephony: `SyncLiveKitAPI.sip`.
+
+    Each call takes its request as a message or as the message's fields by keyword, and leaves a message as it is. Each raises
+    `ServerError` if the server refuses or fails, and `TransportError` if no valid answer comes.
+    """
+
+    __slots__ = ()
+
+    def list_trunk(
+        self, request: ListSIPTrunkRequest | None = None, /, **fields: Unpack[ListSIPTrunkFields]
+    ) -> ListSIPTrunkResponse:
+        """List the trunks of both kinds, in the old form that newer servers still answer."""
+        return self._call(_rpcs.LIST_TRUNK, request, fields)
+
+    def create_inbound_trunk(
+        self, request: CreateSIPInboundTrunkRequest | None = None, /, **fields: Unpack[CreateSIPInboundTrunkFields]
+    ) -> SIPInboundTrunkInfo:
+        """Create a trunk for calls that come in."""
+        return self._call(_rpcs.CREATE_INBOUND_TRUNK, request, fields)
+
+    def get_inbound_trunk(
+        self, request: GetSIPInboundTrunkRequest | None = None, /, **fields: Unpack[GetSIPInboundTrunkFields]
+    ) -> GetSIPInboundTrunkResponse:
+        """Look at one trunk for calls that come in."""
+        return self._call(_rpcs.GET_INBOUND_TRUNK, request, fields)
+
+    def list_inbound_trunk(
+        self, request: ListSIPInboundTrunkRequest | None = None, /, **fields: Unpack[ListSIPInboundTrunkFields]
+    ) -> ListSIPInboundTrunkResponse:
+        """List the trunks for calls that come in."""
+        return self._call(_rpcs.LIST_INBOUND_TRUNK, request, fields)
+
+    def create_outbound_trunk(
+        self, request: CreateSIPOutboundTrunkRequest | None = None, /, **fields: Unpack[CreateSIPOutboundTrunkFields]
+    ) -> SIPOutboundTrunkInfo:
+        """Create a trunk for calls that go out."""
+        return self._call(_rpcs.CREATE_OUTBOUND_TRUNK, request, fields)
+
+    def get_outbound_trunk(
+        self, request: GetSIPOutboundTrunkRequest | None = None, /, **fields: Unpack[GetSIPOutboundTrunkFields]
+    ) -> GetSIPOutboundTrunkResponse:
+        """Look at one trunk for calls that go out."""
+        return self._call(_rpcs.GET_OUTBOUND_TRUNK, request, fields)
+
+    def list_outbound_trunk(
+        self, request: ListSIPOutboundTrunkRequest | None = None, /, **fields: Unpack[ListSIPOutboundTrunkFields]
+    ) -> ListSIPOutboundTrunkResponse:
+        """List the trunks for calls that go out."""
+        return self._call(_rpcs.LIST_OUTBOUND_TRUNK, request, fields)
+
+    def delete_trunk(
+        self, request: DeleteSIPTrunkRequest | None = None, /, **fields: Unpack[DeleteSIPTrunkFields]
+    ) -> SIPTrunkInfo:
+        """Delete a trunk of either kind."""
+        return self._call(_rpcs.DELETE_TRUNK, request, fields)
+
+    def create_dispatch_rule(
+        self, request: CreateSIPDispatchRuleRequest | None = None, /, **fields: Unpack[CreateSIPDispatchRuleFields]
+    ) -> SIPDispatchRuleInfo:
+        """Create a rule that says to which room a call goes."""
+        return self._call(_rpcs.CREATE_DISPATCH_RULE, request, fields)
+
+    def list_dispatch_rule(
+        self, request: ListSIPDispatchRuleRequest | None = None, /, **fields: Unpack[ListSIPDispatchRuleFields]
+    ) -> ListSIPDispatchRuleResponse:
+        """List the dispatch rules."""
+        return self._call(_rpcs.LIST_DISPATCH_RULE, request, fields)
+
+    def delete_dispatch_rule(
+        self, request: DeleteSIPDispatchRuleRequest | None = None, /, **fields: Unpack[DeleteSIPDispatchRuleFields]
+    ) -> SIPDispatchRuleInfo:
+        """Delete a dispatch rule."""
+        return self._call(_rpcs.DELETE_DISPATCH_RULE, request, fields)
+
+    def update_inbound_trunk(self, trunk_id: str, trunk: SIPInboundTrunkInfo) -> SIPInboundTrunkInfo:
+        """Replace a trunk for calls that come in entirely.
+
+        Args:
+            trunk_id: which one.
+            trunk: what it is to be.
+        """
+        return self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "replace": trunk})
+
+    def update_inbound_trunk_fields(
+        self, trunk_id: str, **fields: Unpack[SIPInboundTrunkUpdateFields]
+    ) -> SIPInboundTrunkInfo:
+        """Change some fields of a trunk for calls that come in.
+
+        Args:
+            trunk_id: which one.
+            fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
+        """
+        update = {name: list_update(value) for name, value in fields.items()}
+        return self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+
+    def update_outbound_trunk(self, trunk_id: str, trunk: SIPOutboundTrunkInfo) -> SIPOutboundTrunkInfo:
+        """Replace a trunk for calls that go out entirely.
+
+        Args:
+            trunk_id: which one.
+            trunk: what it is to be.
+        """
+        return self._call(_rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "replace": trunk})
+
+    def update_outbound_trunk_fields(
+        self, trunk_id: str, **fields: Unpack[SIPOutboundTrunkUpdateFields]
+    ) -> SIPOutboundTrunkInfo:
+        """Change some fields of a trunk for calls that go out.
+
+        Args:
+            trunk_id: which one.
+            fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
+        """
+        update = {name: list_update(value) for name, value in fields.items()}
+        return self._call(_rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+
+    def update_dispatch_rule(self, rule_id: str, rule: SIPDispatchRuleInfo) -> SIPDispatchRuleInfo:
+        """Replace a dispatch rule entirely.
+
+        Args:
+            rule_id: which one.
+            rule: what it is to be.
+        """
+        return self._call(_rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "replace": rule})
+
+    def update_dispatch_rule_fields(
+        self, rule_id: str, **fields: Unpack[SIPDispatchRuleUpdateFields]
+    ) -> SIPDispatchRuleInfo:
+        """Change some fields of a dispatch rule.
+
+        Args:
+            rule_id: which one.
+            fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
+        """
+        update = {name: list_update(value) for name, value in fields.items()}
+        return self._call(_rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "update": update})
+
+    def create_sip_participant(
+        self,
+        request: CreateSIPParticipantRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is raised to the ring window
+        trunk_id: str | None = None,
+        outbound_trunk_config: SIPOutboundConfig | None = None,
+        **fields: Unpack[CreateSIPParticipantFields],
+    ) -> SIPParticipantInfo:
+        """Call a phone, into a room.
+
+        Args:
+            request: the request; or its fields: with ``wait_until_answered`` the answer comes when the phone is answered.
+            timeout: seconds, instead of the client's. A call that waits has at least its ring window and 2 s.
+            trunk_id: the trunk to call through; the same as ``sip_trunk_id`` in the request.
+            outbound_trunk_config: the trunk, spelled out; the same as ``trunk`` in the request.
+
+        Raises:
+            SipCallError: the phone is busy, the call was declined …
+        """
+        made = sip_participant_request(request, fields, trunk_id, outbound_trunk_config)
+        return self._call(_rpcs.CREATE_SIP_PARTICIPANT, made, timeout=timeout)
+
+    def transfer_sip_participant(
+        self,
+        request: TransferSIPParticipantRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is raised to the ring window
+        **fields: Unpack[TransferSIPParticipantFields],
+    ) -> TransferSIPParticipantResponse:
+        """Transfer a caller to another phone; it leaves the room. The answer comes when the other phone is answered.
+
+        Args:
+            request: the request; or its fields.
+            timeout: seconds, instead of the client's. It is at least the ring window and 2 s.
+
+        Raises:
+            SipCallError: the transfer failed.
+        """
+        return self._call(_rpcs.TRANSFER_SIP_PARTICIPANT, request, fields, timeout)
+
+
+@final
+class SyncAgentDispatchService(SyncService):
+    """Which agents are sent into which rooms: `SyncLiveKitAPI.agent_dispatch`.
+
+    Each call takes its request as a message or as the message's fields by keyword, and leaves a message as it is. Each raises
+    `ServerError` if the server refuses or fails, and `TransportError` if no valid answer comes.
+    """
+
+    __slots__ = ()
+
+    def create_dispatch(
+        self, request: CreateAgentDispatchRequest | None = None, /, **fields: Unpack[CreateAgentDispatchFields]
+    ) -> AgentDispatch:
+        """Send an agent into a room, by the name under which its workers are registered."""
+        return self._call(_rpcs.CREATE_DISPATCH, request, fields)
+
+    def delete_dispatch(self, dispatch_id: str, room_name: str) -> AgentDispatch:
+        """Take back a dispatch; its agent leaves the room.
+
+        Args:
+            dispatch_id: which one.
+            room_name: its room.
+        """
+        return self._call(_rpcs.DELETE_DISPATCH, fields={"dispatch_id": dispatch_id, "room": room_name})
+
+    def list_dispatch(self, room_name: str) -> list[AgentDispatch]:
+        """List the dispatches of a room.
+
+        Args:
+            room_name: the room's name.
+        """
+        answer = self._call(_rpcs.LIST_DISPATCH, fields={"room": room_name})
+        return list(answer.agent_dispatches)
+
+    def get_dispatch(self, dispatch_id: str, room_name: str) -> AgentDispatch | None:
+        """Look at one dispatch; None: there is none of that id.
+
+        Args:
+            dispatch_id: which one.
+            room_name: its room.
+        """
+        answer = self._call(_rpcs.LIST_DISPATCH, fields={"dispatch_id": dispatch_id, "room": room_name})
+        return next(iter(answer.agent_dispatches), None)
+
+
+@final
+class SyncConnectorService(SyncService):
+    """Calls of other networks, WhatsApp and Twilio, in rooms of LiveKit Cloud: `SyncLiveKitAPI.connector`.
+
+    Each call takes its request as a message or as the message's fields by keyword, and leaves a message as it is. Each raises
+    `ServerError` if the server refuses or fails, and `TransportError` if no valid answer comes.
+    """
+
+    __slots__ = ()
+
+    def dial_whatsapp_call(
+        self, request: DialWhatsAppCallRequest | None = None, /, **fields: Unpack[DialWhatsAppCallFields]
+    ) -> DialWhatsAppCallResponse:
+        """Call somebody on WhatsApp, into a room."""
+        return self._call(_rpcs.DIAL_WHATSAPP_CALL, request, fields)
+
+    def disconnect_whatsapp_call(
+        self, request: DisconnectWhatsAppCallRequest | None = None, /, **fields: Unpack[DisconnectWhatsAppCallFields]
+    ) -> DisconnectWhatsAppCallResponse:
+        """End a WhatsApp call."""
+        return self._call(_rpcs.DISCONNECT_WHATSAPP_CALL, request, fields)
+
+    def connect_whatsapp_call(
+        self, request: ConnectWhatsAppCallRequest | None = None, /, **fields: Unpack[ConnectWhatsAppCallFields]
+    ) -> ConnectWhatsAppCallResponse:
+        """Connect the media of a WhatsApp call that was dialled and is answered."""
+        return self._call(_rpcs.CONNECT_WHATSAPP_CALL, request, fields)
+
+    def connect_twilio_call(
+        self, request: ConnectTwilioCallRequest | None = None, /, **fields: Unpack[ConnectTwilioCallFields]
+    ) -> ConnectTwilioCallResponse:
+        """Connect a call at Twilio with a room; the answer has the address that Twilio is to stream to."""
+        return self._call(_rpcs.CONNECT_TWILIO_CALL, request, fields)
+
+    def accept_whatsapp_call(
+        self,
+        request: AcceptWhatsAppCallRequest | None = None,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - it is raised to the ring window
+        **fields: Unpack[AcceptWhatsAppCallFields],
+    ) -> AcceptWhatsAppCallResponse:
+        """Accept a WhatsApp call, into a room.
+
+        Args:
+            request: the request; or its fields: with ``wait_until_answered`` the answer comes when somebody in the room has
+                taken the call.
+            timeout: seconds, instead of the client's. A call that waits has at least its ring window and 2 s.
+        """
+        return self._call(_rpcs.ACCEPT_WHATSAPP_CALL, request, fields, timeout)
