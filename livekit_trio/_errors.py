@@ -29,6 +29,11 @@
     │       ├── StreamTooLargeError                   it is larger than allowed or announced
     │       └── StreamCorruptError                    it cannot be decoded
     ├── WrongLoopError (RuntimeError)  an object was used from another event loop than its own
+    ├── ServerError                    the server API said no: code, message, status, meta (in `api._errors`, like those below)
+    │   ├── NotSupportedError                  this server cannot do that
+    │   ├── RemoteUnmuteDisabledError
+    │   └── SipCallError                       sip_status_code, sip_status …
+    ├── TransportError                 a call of the server API got no valid answer: kind, url, text
     ├── TokenError (ValueError)        malformed, expired, wrong signature
     ├── WebhookError (ValueError)      kind, message
     └── InternalError                  a bug of ours; the cause says where
@@ -233,6 +238,18 @@ class UnpublishTrackError(OperationError):
 
 class PublishDataError(OperationError):
     """A data packet could not be sent."""
+
+
+class PublishDTMFError(OperationError):
+    """A telephone key could not be sent."""
+
+
+class PublishTranscriptionError(OperationError):
+    """A transcription could not be sent."""
+
+
+class SendChatMessageError(OperationError):
+    """A chat message could not be sent or edited."""
 
 
 class CaptureError(OperationError):

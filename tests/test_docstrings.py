@@ -146,7 +146,7 @@ def asks(place: Place) -> set[str]:
 def error_named(name: str) -> type[BaseException]:
     module, _, rest = name.rpartition(".")
     spaces = {"anyio": anyio, "httpx": httpx, "trio": trio}
-    candidates = [spaces[module]] if module else [_errors, rtc, testing, builtins]
+    candidates = [spaces[module]] if module else [_errors, api, rtc, testing, builtins]
     return next(getattr(space, rest) for space in candidates if hasattr(space, rest))
 
 

@@ -12,7 +12,7 @@ import anyio
 import pytest
 import trio
 
-from livekit_trio import _errors, _mailbox, rtc, testing
+from livekit_trio import _errors, _mailbox, api, rtc, testing
 from livekit_trio._errors import (
     ConnectError,
     ConnectErrorKind,
@@ -66,6 +66,12 @@ SAMPLES = [
     (WrongLoopError("a room"), "a room belongs to the event loop that opened it"),
     (TokenError("the token has expired"), "expired"),
     (internal_error(KeyError("x")), "a bug in livekit_trio: KeyError"),
+    (api.ServerError("not_found", "no such room", 404), "not_found (404): no such room"),
+    (api.ServerError("unknown", "", 500, {"why": "that"}), "{'why': 'that'}"),
+    (api.NotSupportedError("internal", "not implemented", 500), "not implemented"),
+    (api.RemoteUnmuteDisabledError("failed_precondition", "remote unmute not enabled", 400), "remote unmute"),
+    (api.SipCallError("unavailable", "busy", 503, {"sip_status_code": "486"}), "486"),
+    (api.TransportError(api.TransportErrorKind.TIMEOUT, "http://host/path", "10 s"), "http://host/path (timeout): 10 s"),
     (testing.ServerNotFoundError((("PATH", "not there"),)), "PATH: not there"),
     (testing.ServerStartError(1, "address already in use"), "ended with status 1:\naddress already in use"),
     (testing.ServerStartError(None, ""), "did not answer in time"),
@@ -104,7 +110,7 @@ def test_facts_survive_pickling_and_copying(error: Exception) -> None:
 def test_there_is_a_sample_of_each() -> None:
     ours = {
         error
-        for module in (_errors, rtc, testing)
+        for module in (_errors, api, rtc, testing)
         for error in exceptions_of(module)
         if error.__module__.startswith("livekit_trio")
     }

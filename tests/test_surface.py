@@ -223,6 +223,9 @@ def with_secrets() -> list[object]:
         rtc.TokenRefreshed(token=SECRET),
         api.AccessToken("key", SECRET),
         api.TokenVerifier("key", SECRET),
+        api.SyncLiveKitAPI("http://host", "key", SECRET),
+        api.SyncLiveKitAPI("http://host", "key", SECRET).room,
+        api.LiveKitAPI.with_token(SECRET, "http://host"),
         testing.DevServer(1, "key", SECRET, testing.ServerProcess((SECRET,), Path("log"))),
     ]
 

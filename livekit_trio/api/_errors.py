@@ -78,7 +78,7 @@ class ServerError(LiveKitError):
 
     @property
     def metadata(self) -> dict[str, str]:
-        """`meta`, by the name that it has in livekit-api."""
+        """The same as `meta`, by the name that it has in livekit-api."""
         return self.meta
 
     @override
