@@ -25,7 +25,8 @@ pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__)
 
 pytest_plugins = ["tests.secret_scan"]
 
-TIERS = ("browser", "redis", "netns", "long")
+TIERS = ("long", "browser", "redis", "netns")
+"""A test with two of these markers is of the first one's tier, and needs what the other's needs."""
 BACKENDS = ("trio", "asyncio", "uvloop")
 
 _left_out = pytest.StashKey[Counter[str]]()

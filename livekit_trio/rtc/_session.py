@@ -118,7 +118,8 @@ class RoomSession:
             call.forsake()
             raise
         self._take_over(call)
-        await self._let_the_end_come_first(reply)
+        if _says_that_the_room_ends(reply):
+            await self._wait_for_the_end()
         return reply
 
     async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
@@ -142,15 +143,14 @@ class RoomSession:
             return None
         reply = await call.wait()
         self._take_over(call)
-        await self._let_the_end_come_first(reply)
+        if _says_that_the_room_ends(reply):
+            await self._wait_for_the_end()
         return reply
 
-    async def _let_the_end_come_first(self, reply: Any) -> None:
-        """Wait for the room's end if that is why this call has failed: the native side says the one before the other."""
-        error = getattr(reply, "error", None)
-        if isinstance(error, str) and error.endswith(ENGINE_CLOSED):
-            with anyio.move_on_after(END_OF_ROOM_WITHIN):
-                await self.wait_until(lambda: False)
+    async def _wait_for_the_end(self) -> None:
+        """The native side has failed a call because the room is ending, and says that next: let it be the reason."""
+        with anyio.move_on_after(END_OF_ROOM_WITHIN):
+            await self.wait_until(lambda: False)
 
     def _take_over(self, call: Call) -> None:
         """Own what a reply brought, unless the room ended before the caller ran again: then the reply is undone."""
@@ -375,3 +375,8 @@ class RoomSession:
         error = RoomClosedError(self.reason)
         error.__cause__ = self.failure
         return error
+
+
+def _says_that_the_room_ends(reply: Any) -> bool:
+    error = getattr(reply, "error", None)
+    return isinstance(error, str) and error.endswith(ENGINE_CLOSED)

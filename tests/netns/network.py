@@ -50,13 +50,13 @@ class Network:
     server: str
     clients: str
 
-    def pull_the_cable(self) -> None:
-        """For good, and at the server's end: the clients still have a network, in which nobody answers.
+    def pull_the_cable(self, *, at: str) -> None:
+        """For good, at this end, `server` or `clients`.
 
-        At their own end each attempt would fail at once, as unreachable, and the room end 47 s after the cut; this way the
-        native library still tries after 75 s (both measured).
+        At the server's end, the clients still have a network, in which nobody answers: the native library still tries after
+        75 s. At their own end each attempt fails at once, as unreachable, and the room ends 30 to 47 s after the cut (both measured).
         """
-        run("ip", "-n", self.server, "link", "set", "cable", "down")
+        run("ip", "-n", at, "link", "set", "cable", "down")
 
     @contextmanager
     def cut_signal(self) -> Generator[None]:
@@ -136,28 +136,35 @@ class Client:
             error.add_note(f"{self.identity} has not told {what!r}, but {self.told}")
             raise
 
+    def has_told(self, what: str, about: str) -> bool:
+        """Whether this was among what has been heard."""
+        return any((line["what"], line["about"]) == (what, about) for line in self.told)
+
     async def say(self, message: str) -> None:
         """Have it send *message* to the others."""
         assert self.process.stdin is not None
         await self.process.stdin.send(message.encode())
 
-    async def leave(self, state: str) -> float:
-        """Have it leave the room, from this state of connection, and end; return how many seconds leaving took."""
+    async def leave(self, state: str, reason: str = "CLIENT_INITIATED") -> float:
+        """Have it leave the room, from this state of connection, and end; return how many seconds leaving took.
+
+        *reason* is why the room has ended then.
+        """
         assert self.process.stdin is not None
         await self.process.stdin.aclose()
         begin = await self.hear("leaving", state)
-        end = await self.hear("left", "CLIENT_INITIATED")
+        end = await self.hear("left", reason)
         with anyio.fail_after(10):
             assert await self.process.wait() == 0
         return end - begin
 
 
 @asynccontextmanager
-async def open_client(network: Network, identity: str, backend: str) -> AsyncGenerator[Client]:
+async def open_client(network: Network, identity: str, backend: str, *options: str) -> AsyncGenerator[Client]:
     """A room of ours in a process at the other end of the cable, on this event loop."""
     grants = api.VideoGrants(room_join=True, room="room")
     token = api.AccessToken(KEY, SECRET).with_identity(identity).with_grants(grants).to_jwt()
-    program = (sys.executable, "-m", "tests.netns.client", backend, f"ws://{ADDRESS}:{SIGNAL_PORT}", token)
+    program = (sys.executable, "-m", "tests.netns.client", backend, f"ws://{ADDRESS}:{SIGNAL_PORT}", token, *options)
     process = await anyio.open_process(("ip", "netns", "exec", network.clients, *program), cwd=ROOT, stderr=None)
     try:
         yield Client(identity, process)
@@ -169,14 +176,14 @@ async def open_client(network: Network, identity: str, backend: str) -> AsyncGen
 
 
 @asynccontextmanager
-async def open_scene(directory: Path) -> AsyncGenerator[tuple[Network, Client, Client]]:
-    """ann on Trio and bob on asyncio, in one room, behind one cable."""
+async def open_scene(directory: Path, *options: str) -> AsyncGenerator[tuple[Network, Client, Client]]:
+    """ann on Trio and bob on asyncio, in one room, behind one cable; *options* are those of `tests/netns/client.py`."""
     begin = time.monotonic()
     with lay_network() as network:
         async with (
             open_server(network, directory),
-            open_client(network, "ann", "trio") as ann,
-            open_client(network, "bob", "asyncio") as bob,
+            open_client(network, "ann", "trio", *options) as ann,
+            open_client(network, "bob", "asyncio", *options) as bob,
         ):
             await ann.hear("ParticipantConnected", "bob")
             await bob.hear("ParticipantConnected", "ann")

@@ -131,3 +131,29 @@ async def pend(room: rtc.Room, name: str, fields: dict[str, Any], outcomes: dict
         await session.call(name, **fields)
     except (rtc.RoomClosedError, rtc.NativePanicError) as error:
         outcomes[name] = error
+
+
+@pytest.mark.parametrize("then_ends", [True, False], ids=["the room ends", "it does not"])
+async def test_a_closed_engine_is_the_end_of_the_room(*, then_ends: bool) -> None:
+    """The native side says it to a pending call first, and only then to the room."""
+    fake = FakeLibrary()
+    native = fake.room()
+    fake.fail("publish_data", "engine: connection error: engine is closed")
+    errors: list[rtc.LiveKitError] = []
+
+    async def publish(room: rtc.Room) -> None:
+        with pytest.raises(rtc.LiveKitError) as caught:
+            await room.local_participant.publish_data(b"x")
+        errors.append(caught.value)
+
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room, anyio.create_task_group() as group:
+            group.start_soon(publish, room)
+            await anyio.wait_all_tasks_blocked()
+            assert errors == []
+            if then_ends:
+                native.end(DisconnectReason.UNKNOWN_REASON)
+        [error] = errors
+        assert type(error) is (rtc.RoomClosedError if then_ends else rtc.PublishDataError)
+        await assert_idle()
+    fake.check()
