@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from tests.peers.driver import BROWSER, open_peer
 from tests.rtc.conftest import nothing_left as nothing_left, room_name as room_name
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator
 
     from livekit_trio.testing import DevServer

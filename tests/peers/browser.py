@@ -62,7 +62,7 @@ async def main(dist: str) -> None:
         pages.shutdown()
 
 
-async def obey(page) -> None:  # noqa: ANN001
+async def obey(page) -> None:
     """Do what comes in, one after the other, until there is no more."""
     lines = asyncio.StreamReader(limit=1 << 24)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
