@@ -14,6 +14,7 @@
     │   ├── UpdateError                        operation
     │   ├── SubscribeError                     track_sid
     │   ├── PublishTrackError, UnpublishTrackError, PublishDataError, …  (with their issues)
+    │   ├── AudioFilterError, PlatformAudioError
     │   └── CaptureError                       a source's frame
     ├── SourceClosedError (ClosedResourceError ×2)
     ├── SourceBusyError (BusyResourceError ×2)
@@ -250,6 +251,14 @@ class PublishTranscriptionError(OperationError):
 
 class SendChatMessageError(OperationError):
     """A chat message could not be sent or edited."""
+
+
+class AudioFilterError(OperationError):
+    """An audio filter could not be loaded."""
+
+
+class PlatformAudioError(OperationError):
+    """The machine's audio devices cannot be used; a machine without any says so here."""
 
 
 class CaptureError(OperationError):

@@ -4,6 +4,7 @@ Importing it loads neither the native library nor protobuf nor numpy.
 """
 
 from .._errors import (
+    CaptureError as CaptureError,
     ConnectError as ConnectError,
     ConnectErrorKind as ConnectErrorKind,
     EndOfStream as EndOfStream,
@@ -15,8 +16,14 @@ from .._errors import (
     NativeRefusalError as NativeRefusalError,
     OperationError as OperationError,
     PublishDataError as PublishDataError,
+    PublishDTMFError as PublishDTMFError,
+    PublishTrackError as PublishTrackError,
+    PublishTranscriptionError as PublishTranscriptionError,
     RoomClosedError as RoomClosedError,
+    SendChatMessageError as SendChatMessageError,
     SenderLeftError as SenderLeftError,
+    SourceBusyError as SourceBusyError,
+    SourceClosedError as SourceClosedError,
     StreamAbortedError as StreamAbortedError,
     StreamBusyError as StreamBusyError,
     StreamClosedError as StreamClosedError,
@@ -28,6 +35,7 @@ from .._errors import (
     StreamSendError as StreamSendError,
     StreamTooLargeError as StreamTooLargeError,
     SubscribeError as SubscribeError,
+    UnpublishTrackError as UnpublishTrackError,
     UpdateError as UpdateError,
     UsedAfterForkError as UsedAfterForkError,
     WrongLoopError as WrongLoopError,
@@ -36,18 +44,31 @@ from .._ffi._statistics import RuntimeStatistics as RuntimeStatistics, runtime_s
 from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as WouldBlock
 from .._metadata import fix_public_paths
 from .._streams import EventStream as EventStream
+from ._apm import AudioProcessingModule as AudioProcessingModule
+from ._audio_byte_stream import AudioByteStream as AudioByteStream
+from ._audio_filter import AudioFilter as AudioFilter, NoiseCancellationOptions as NoiseCancellationOptions
 from ._audio_frame import AudioFrame as AudioFrame, combine_audio_frames as combine_audio_frames
 from ._audio_source import AudioSource as AudioSource
 from ._audio_stream import AudioStream as AudioStream
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
+from ._encoded_video_source import (
+    EncodedVideoFrame as EncodedVideoFrame,
+    EncodedVideoSource as EncodedVideoSource,
+    EncoderFeedback as EncoderFeedback,
+    EncoderFeedbackStream as EncoderFeedbackStream,
+    KeyFrameRequested as KeyFrameRequested,
+    TargetRateChanged as TargetRateChanged,
+)
 from ._enums import (
     AudioTrackFeature as AudioTrackFeature,
     ConnectionQuality as ConnectionQuality,
     ConnectionState as ConnectionState,
     ContinualGatheringPolicy as ContinualGatheringPolicy,
     DataPacketKind as DataPacketKind,
+    DegradationPreference as DegradationPreference,
     DisconnectReason as DisconnectReason,
+    EncodedFrameType as EncodedFrameType,
     EncryptionState as EncryptionState,
     EncryptionType as EncryptionType,
     FrameMetadataFeature as FrameMetadataFeature,
@@ -61,6 +82,8 @@ from ._enums import (
     TrackKind as TrackKind,
     TrackSource as TrackSource,
     VideoBufferType as VideoBufferType,
+    VideoCodec as VideoCodec,
+    VideoEncoderBackend as VideoEncoderBackend,
     VideoQuality as VideoQuality,
     VideoRotation as VideoRotation,
 )
@@ -122,6 +145,11 @@ from ._publication import (
     RemoteTrackPublication as RemoteTrackPublication,
     TrackPublication as TrackPublication,
 )
+from ._publish_options import (
+    AudioEncoding as AudioEncoding,
+    TrackPublishOptions as TrackPublishOptions,
+    VideoEncoding as VideoEncoding,
+)
 from ._room import Room as Room
 from ._rpc_types import (
     RpcCallInfo as RpcCallInfo,
@@ -153,6 +181,7 @@ from ._values import (
     ChatMessage as ChatMessage,
     ParticipantPermission as ParticipantPermission,
     ServerSender as ServerSender,
+    Transcription as Transcription,
     TranscriptionSegment as TranscriptionSegment,
     UnknownSender as UnknownSender,
 )
@@ -161,6 +190,8 @@ from ._video_frame import (
     VideoFrame as VideoFrame,
     VideoPlane as VideoPlane,
 )
+from ._video_source import VideoSource as VideoSource
+from ._video_stream import VideoStream as VideoStream
 
 fix_public_paths(__name__, globals())
 del fix_public_paths

@@ -17,6 +17,7 @@ from .._ffi._objects import make_native
 from .._ffi._runtime import hold_runtime
 from ._enums import TrackKind
 from ._source import Source
+from ._validators import check_integer
 from ._video_layout import address_of_buffer
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class AudioSource(Source):
         noise_suppression: bool = False,
         auto_gain_control: bool = False,
     ) -> None:
-        _check_number("sample_rate", sample_rate, 1, MAX_RATE)
-        _check_number("num_channels", num_channels, 1, MAX_CHANNELS)
-        _check_number("queue_size_ms", queue_size_ms, 0, MAX_QUEUE_MS)
+        check_integer("sample_rate", sample_rate, 1, MAX_RATE)
+        check_integer("num_channels", num_channels, 1, MAX_CHANNELS)
+        check_integer("queue_size_ms", queue_size_ms, 0, MAX_QUEUE_MS)
         if queue_size_ms % TICK_MS:
             raise ValueError(f"queue_size_ms must be a multiple of {TICK_MS}, not {queue_size_ms}")
         options = {
@@ -285,10 +286,3 @@ class AudioSource(Source):
 def _fail(pending: _Capture) -> None:
     if pending.call is not None:
         pending.call.fail(SourceClosedError())
-
-
-def _check_number(name: str, value: object, lowest: int, highest: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if not lowest <= value <= highest:
-        raise ValueError(f"{name} must be from {lowest} to {highest}, not {value}")

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Final, final
 from typing_extensions import override
 
 from .._guard import make
-from ._audio_frame import AudioFrame
-from ._media_stream import MediaStream
+from ._audio_frame import SAMPLE_SIZE, AudioFrame
+from ._media_stream import MAX_CAPACITY, MediaStream
+from ._validators import check_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._media_stream import Overflow
+
+REQUEST: Final = "new_audio_stream"
 
 NATIVE_STREAM: Final = 0
 """AudioStreamType of raw frames."""
@@ -23,6 +26,11 @@ DEFAULT_MS: Final = 200
 
 NATIVE_FRAME_MS: Final = 10
 """What the native library's frames last if nothing else is said."""
+
+MIN_RATE: Final = 100
+MAX_RATE: Final = 384_000
+MAX_CHANNELS: Final = 2
+MAX_FRAME_MS: Final = 1000
 
 
 @final
@@ -51,7 +59,7 @@ class AudioStream(MediaStream[AudioFrame]):
         frame = event.frame_received.frame
         info = frame.info
         rate, channels, samples = info.sample_rate, info.num_channels, info.samples_per_channel
-        buffer = self._library.buffer(frame.handle.id, info.data_ptr, 2 * channels * samples)  # type: ignore[union-attr]
+        buffer = self._library.buffer(frame.handle.id, info.data_ptr, SAMPLE_SIZE * channels * samples)
         return AudioFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             buffer, rate, channels, samples, received_at=stamp_ns * 1e-9, dropped_before=dropped
         )
@@ -66,12 +74,17 @@ def open_audio_stream(
     capacity: int | None,
     overflow: Overflow,
 ) -> AudioStream:
+    check_integer("sample_rate", sample_rate, MIN_RATE, MAX_RATE)
+    check_integer("num_channels", num_channels, 1, MAX_CHANNELS)
+    if frame_size_ms is not None:
+        check_integer("frame_size_ms", frame_size_ms, 1, MAX_FRAME_MS)
+    if capacity is None:
+        capacity = max(1, DEFAULT_MS // (frame_size_ms or NATIVE_FRAME_MS))
+    check_integer("capacity", capacity, 1, MAX_CAPACITY)
     fields = {
         "type": NATIVE_STREAM,
         "sample_rate": sample_rate,
         "num_channels": num_channels,
         "frame_size_ms": frame_size_ms,
     }
-    if capacity is None:
-        capacity = max(1, DEFAULT_MS // (frame_size_ms or NATIVE_FRAME_MS))
-    return make(AudioStream, follow, ("new_audio_stream", fields), capacity, overflow)
+    return make(AudioStream, follow, (REQUEST, fields), capacity, overflow)

@@ -9,9 +9,10 @@ import anyio.lowlevel
 import attrs
 from typing_extensions import override
 
-from .._errors import PublishDataError, UpdateError
+from .._errors import UpdateError
 from .._guard import make
 from ._convert import track_permission
+from ._packets import Packets
 from ._participant import Participant, ParticipantFacts
 from ._publication import LocalPublicationFacts, LocalTrackPublication
 from ._publishing import Publishing
@@ -22,15 +23,10 @@ from ._send_streams import StreamSending
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from typing_extensions import Buffer
-
     from ._options import ParticipantTrackPermission
 
 UPDATE_TIMEOUT: Final = 5.5
 """Seconds for the whole of an update: the native library waits 5 s for the server's answer, and the change comes about then."""
-
-MAX_PACKET_SIZE: Final = 64_000
-"""Bytes of an encoded data packet; payload, topic, identities and encryption together. The native library refuses larger ones."""
 
 
 @attrs.define(eq=False)
@@ -46,7 +42,7 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
 
 
 @final
-class LocalParticipant(Publishing, RpcCalls, StreamSending, Participant[LocalTrackPublication]):
+class LocalParticipant(Publishing, Packets, StreamSending, RpcCalls, Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
     def __init__(self, facts: LocalFacts) -> None:
@@ -163,56 +159,6 @@ class LocalParticipant(Publishing, RpcCalls, StreamSending, Participant[LocalTra
             permissions=[track_permission(permission) for permission in participant_permissions],
         )
 
-    async def publish_data(
-        self,
-        payload: Buffer | str,
-        *,
-        reliable: bool = True,
-        destination_identities: Sequence[str] = (),
-        topic: str = "",
-    ) -> None:
-        """Send one packet; others get `DataReceived`. Returns once it has been handed to the transport.
-
-        Args:
-            payload: the data; a string is sent as UTF-8. Together with topic and identities at most 64 000 bytes.
-            reliable: in order and again if lost; else at most once.
-            destination_identities: who gets it; empty: everybody. An identity that is not there is ignored.
-            topic: what it is about.
-
-        Raises:
-            TypeError: *payload* is neither text nor bytes-like, or *destination_identities* is one string.
-            PublishDataError: too large, or no permission to publish data.
-            RoomClosedError: the room has ended, or ended meanwhile.
-
-        Cancellation:
-            The packet may be sent or not.
-
-        Backpressure:
-            Waits while the transport has much to send; a lossy packet is queued without limit.
-
-        Source:
-            PublishDataRequest (livekit-ffi room.proto).
-        """
-        if isinstance(destination_identities, str):
-            raise TypeError("destination_identities must be a sequence of identities, not one string")
-        data = _as_bytes(payload)
-        self._local.link.check_open()
-        if len(data) > MAX_PACKET_SIZE:
-            raise PublishDataError(f"the payload has {len(data)} bytes; a packet can have {MAX_PACKET_SIZE} in all")
-        permissions = self.permissions
-        if permissions is not None and not permissions.can_publish_data:
-            raise PublishDataError("no permission to publish data")
-        reply = await self._local.link.call(
-            "publish_data",
-            local_participant_handle=self._local.handle,
-            data=data,  # the runtime passes its address and keeps it alive until the reply
-            reliable=reliable,
-            destination_identities=list(destination_identities),
-            topic=topic,
-        )
-        if reply.error:
-            raise PublishDataError(reply.error)
-
     async def _replace(self, operation: str, field: str, value: str, in_effect: Callable[[], bool]) -> None:
         self._check_may_update(operation)
         if not value:
@@ -250,10 +196,3 @@ class LocalParticipant(Publishing, RpcCalls, StreamSending, Participant[LocalTra
     def _check_text(self, what: str, value: object) -> None:
         if not isinstance(value, str):
             raise TypeError(f"{what} must be strings, not {type(value).__name__}")
-
-
-def _as_bytes(payload: Buffer | str) -> bytes:
-    if isinstance(payload, str):
-        return payload.encode()
-    # Through a memoryview, since bytes(5) would be five zeros.
-    return payload if isinstance(payload, bytes) else memoryview(payload).tobytes()

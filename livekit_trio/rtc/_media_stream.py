@@ -52,6 +52,10 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     event: str
     """The native event that brings a frame."""
 
+    _library: NativeLibrary
+    _parse: Callable[[bytes], Any]
+    """Makes the native event of bytes; this and the library are there once the stream was entered."""
+
     def __init__(
         self,
         follow: Callable[[MediaStream[Any]], Callable[[], None]],
@@ -68,6 +72,8 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             capacity: how many frames may wait.
             overflow: what happens to the next one.
         """
+        if overflow not in ("drop_oldest", "fail"):
+            raise ValueError(f"overflow must be 'drop_oldest' or 'fail', not {overflow!r}")
         self._follow = follow
         self._request = request
         self._capacity = capacity
@@ -75,8 +81,6 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self._state = "new"
         self._holding: AbstractContextManager[Runtime] | None = None
         self._runtime: Runtime | None = None
-        self._library: NativeLibrary | None = None
-        self._parse: Callable[[bytes], Any] = event_class
         self._unfollow: Callable[[], None] | None = None
         self._ring: Ring | None = None
         self._native: NativeObject | None = None

@@ -18,14 +18,19 @@ from ._audio_stream import open_audio_stream
 from ._enums import StreamState, TrackKind
 from ._media_stream import follow_track
 from ._source import Source, native_of
+from ._video_stream import open_video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._audio_source import AudioSource
     from ._audio_stream import AudioStream
+    from ._encoded_video_source import EncodedVideoSource
+    from ._enums import VideoBufferType
     from ._link import RoomLink
     from ._media_stream import Overflow
+    from ._video_source import VideoSource
+    from ._video_stream import VideoStream
 
 UNPUBLISHED_SID = "TR_unknown"
 """What the native library calls a local track that was never published."""
@@ -217,13 +222,48 @@ class _AudioStreaming(Track):
         )
 
 
+class _VideoStreaming(Track):
+    def open_stream(
+        self,
+        *,
+        format: VideoBufferType | None = None,  # noqa: A002 - the name that it has for its callers
+        capacity: int = 1,
+        overflow: Overflow = "drop_oldest",
+    ) -> VideoStream:
+        """Receive its pictures.
+
+        ::
+
+            with track.open_stream(format=rtc.VideoBufferType.RGBA) as frames:
+                async for frame in frames:
+                    ...
+
+        Args:
+            format: of the frames; None: as the decoder makes them, which costs least.
+            capacity: how many unread frames may wait.
+            overflow: what happens then: the oldest goes, or the stream fails.
+
+        Returns:
+            A stream that begins when its ``with`` block is entered, and ends with the track: at once if that has ended.
+
+        Raises:
+            TypeError, ValueError: an argument is not what it should be.
+
+        Source:
+            NewVideoStreamRequest (livekit-ffi video_frame.proto).
+        """
+        return open_video_stream(
+            follow_track(self._facts, self._link), format=format, capacity=capacity, overflow=overflow
+        )
+
+
 @final
 class RemoteAudioTrack(_RemoteTrack, _AudioStreaming):
     """Another participant's audio, for the length of one subscription."""
 
 
 @final
-class RemoteVideoTrack(_RemoteTrack):
+class RemoteVideoTrack(_RemoteTrack, _VideoStreaming):
     """Another participant's video, for the length of one subscription."""
 
 
@@ -246,8 +286,21 @@ class LocalAudioTrack(_LocalTrack, _AudioStreaming):
 
 
 @final
-class LocalVideoTrack(_LocalTrack):
+class LocalVideoTrack(_LocalTrack, _VideoStreaming):
     """Video that this program sends. It belongs to no room and no event loop, and is published in one room at a time."""
+
+    @classmethod
+    def create_video_track(cls, name: str, source: VideoSource | EncodedVideoSource) -> LocalVideoTrack:
+        """Make a track that sends what *source* is given. Any number of tracks may have one source.
+
+        Raises:
+            TypeError: *source* is no video source.
+            SourceClosedError: it was closed.
+
+        Source:
+            CreateVideoTrackRequest (livekit-ffi track.proto).
+        """
+        return make(cls, *_create("create_video_track", name, source, TrackKind.KIND_VIDEO))
 
 
 RemoteTrack: TypeAlias = RemoteAudioTrack | RemoteVideoTrack

@@ -22,12 +22,16 @@ def boolean(_instance: object, attribute: attrs.Attribute[Any], value: object) -
 
 def integer(lowest: int, highest: int) -> Validator:
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}")
-        if not lowest <= value <= highest:
-            raise ValueError(f"{attribute.name} must be from {lowest} to {highest}, not {value}")
+        check_integer(attribute.name, value, lowest, highest)
 
     return check
+
+
+def check_integer(name: str, value: object, lowest: int, highest: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be from {lowest} to {highest}, not {value}")
 
 
 def member_of(kind: type[OpenEnum], *refused: OpenEnum) -> Validator:
