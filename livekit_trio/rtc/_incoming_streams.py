@@ -59,7 +59,7 @@ class IncomingStreams(MailboxStream[ReaderT], Generic[ReaderT]):
     """
 
     def __init__(self, register: Callable[[Self], Callable[[], None]], max_streams: int, max_bytes: int) -> None:
-        self.mailbox = Mailbox[ReaderT](UNBOUNDED, UNBOUNDED, 0)
+        self.mailbox: Mailbox[Any] = Mailbox(UNBOUNDED, UNBOUNDED, 0)
         self._register = register
         self._unregister: Callable[[], None] | None = None
         self._max_streams = max_streams

@@ -84,7 +84,7 @@ class Inflow:
         self.mailbox: Final = Mailbox[bytes](UNBOUNDED, UNBOUNDED, 0)
         self.attributes: dict[str, str] | None = None
         """All of the stream's, as its end says; None before that."""
-        self.received = 0
+        self.received: int = 0
         """Bytes that the reader has taken."""
         self._event = event
         self._handle = handle

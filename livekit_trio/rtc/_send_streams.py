@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import StreamSendError
 from .._guard import MadeByTheRoom, make
 from . import _convert
+from ._files import OutgoingFile
 from ._stream_info import TextStreamOperation
-from ._stream_writers import ByteStreamWriter, TextStreamWriter, check_text
+from ._stream_writers import PIECE, ByteStreamWriter, TextStreamWriter, check_text
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from typing_extensions import Buffer
 
     from ._local_participant import LocalFacts
     from ._stream_info import ByteStreamInfo, TextStreamInfo
+    from ._stream_readers import Progress
 
 BINARY: Final = "application/octet-stream"
 """What bytes are that nobody knows more about."""
@@ -229,6 +233,71 @@ class StreamSending(metaclass=MadeByTheRoom):
         options |= {"name": name, "mime_type": mime_type, "total_length": total_size}
         return make(ByteStreamWriter, self._local.link, self._stream_fields(options))
 
+    async def send_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        mime_type: str | None = None,
+        topic: str = "",
+        destination_identities: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+        stream_id: str | None = None,
+        sender_identity: str | None = None,
+        progress: Progress | None = None,
+    ) -> ByteStreamInfo:
+        """Send a file as one stream; whoever accepts its topic gets a `ByteStreamReader`.
+
+        It is read in worker threads, piece by piece: its size does not matter.
+
+        Args:
+            path: of a regular file.
+            name: what its receivers are told; None for its own, without directories.
+            mime_type: what it is; None for a guess by the name.
+            topic: what it is about; it decides who receives it.
+            destination_identities: who gets it; empty: everybody. An identity that is not there is ignored.
+            attributes: facts about it.
+            stream_id: its identifier, which must be unique; None for one of the library's.
+            sender_identity: whose stream it is to be; the server lets agents alone choose.
+            progress: called with the number of bytes sent so far and that of all, at the beginning and after each piece.
+
+        Returns:
+            What its receivers are told about it. All of it has been handed to the transport.
+
+        Raises:
+            OSError: it cannot be read, or is no regular file.
+            TypeError: *destination_identities* is one string.
+            StreamSendError: no permission to publish data, name, topic and attributes too large (15 000 bytes in all), the
+                native library could not send it, or the file became shorter meanwhile.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            Receivers get a `StreamAbortedError` with the reason ``cancelled``; so they do, with other reasons, if it fails.
+
+        Backpressure:
+            Waits while the transport has much to send.
+
+        Source:
+            ByteStreamOpenRequest, ByteStreamWriterWriteRequest (livekit-ffi data_stream.proto).
+        """
+        source = Path(path)
+        name = source.name if name is None else name
+        options = self._stream_options(topic, destination_identities, attributes, stream_id, sender_identity)
+        options |= {"name": name, "mime_type": mime_type or _guess_type(name)}
+        with OutgoingFile(source) as file:
+            size = options["total_length"] = await file.open()
+            async with make(ByteStreamWriter, self._local.link, self._stream_fields(options)) as writer:
+                if progress is not None:
+                    progress(0, size)
+                while writer.sent < size:
+                    piece = await file.read(min(PIECE, size - writer.sent))
+                    if not piece:
+                        raise StreamSendError(f"the file became shorter: {writer.sent} of {size} bytes were sent")
+                    await writer.write(piece)
+                    if progress is not None:
+                        progress(writer.sent, size)
+            return writer.info
+
     def _stream_options(
         self,
         topic: str,
@@ -257,6 +326,13 @@ class StreamSending(metaclass=MadeByTheRoom):
         if reply.WhichOneof("result") == "error":
             raise StreamSendError(reply.error.description)
         return reply.info
+
+
+def _guess_type(name: str) -> str:
+    import mimetypes  # at its first use it reads the system's tables
+
+    guess, encoding = mimetypes.guess_type(name)
+    return guess if guess is not None and encoding is None else BINARY
 
 
 def _text_options(

@@ -5,21 +5,33 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar, final
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, final
 
 import attrs
 from typing_extensions import override
 
-from .._errors import StreamClosedError, StreamTooLargeError
+from .._errors import EndOfStream, RoomClosedError, StreamClosedError, StreamError, StreamTooLargeError
+from .._mailbox import Mailbox, WouldBlock
 from .._streams import MailboxStream
+from ._files import IncomingFile, safe_name
 from ._stream_info import ByteStreamInfo, TextStreamInfo
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
     from ._inflow import Inflow
 
 ContentT = TypeVar("ContentT", str, bytes)
 InfoT = TypeVar("InfoT", TextStreamInfo, ByteStreamInfo)
+
+Progress: TypeAlias = "Callable[[int, int | None], object]"
+"""Told how many bytes are done, and how many there are in all, if that is known."""
+
+BATCH: Final = 1 << 20
+"""Bytes written at once, about, if so many wait."""
 
 READ_ALL_LIMIT: Final = 16 << 20
 """Bytes that `read_all` takes unless told otherwise."""
@@ -29,7 +41,7 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
     """What readers of text and of bytes have in common."""
 
     def __init__(self, inflow: Inflow, info: InfoT) -> None:
-        self.mailbox = inflow.mailbox
+        self.mailbox: Mailbox[bytes] = inflow.mailbox
         self._inflow = inflow
         self._info: InfoT = info
         self._closed = False
@@ -74,19 +86,28 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
 
     async def _read_all(self, limit: int | None) -> list[ContentT]:
         """Everything that has not been read yet; closed afterwards, whatever happens."""
-        self._check_usable()
-        self.mailbox.check_idle()  # before it would be closed under another task
+        self._check_unused()
         with self:
-            size = self.info.size
-            if limit is not None and size is not None and size > limit:
-                raise StreamTooLargeError(f"it has {size} bytes, and {limit} are allowed")
+            self._check_size(limit)
             begin = self.received
             chunks: list[ContentT] = []
             async for chunk in self:
-                if limit is not None and self.received - begin > limit:
-                    raise StreamTooLargeError(f"it has more than the {limit} bytes that are allowed")
+                self._check_limit(self.received - begin, limit)
                 chunks.append(chunk)
             return chunks
+
+    def _check_unused(self) -> None:
+        self._check_usable()
+        self.mailbox.check_idle()  # before it would be closed under another task
+
+    def _check_size(self, limit: int | None) -> None:
+        """Fail at once if its sender announces too much."""
+        if self.info.size is not None:
+            self._check_limit(self.info.size, limit)
+
+    def _check_limit(self, size: int, limit: int | None) -> None:
+        if limit is not None and size > limit:
+            raise StreamTooLargeError(f"it has more than the {limit} bytes that are allowed")
 
     @abstractmethod
     def _content(self, chunk: bytes) -> ContentT: ...
@@ -194,6 +215,78 @@ class ByteStreamReader(StreamReader[bytes, ByteStreamInfo]):
         """
         return b"".join(await self._read_all(limit))
 
+    async def save_to(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        overwrite: bool = False,
+        limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write all bytes, or the rest of them, to a file in *directory*, and return its path. The reader is closed then.
+
+        The file is there only if the stream came to its end: what fails or is cancelled leaves none. It is written in worker
+        threads, as the bytes come.
+
+        Args:
+            directory: where; it must exist. Nothing outside it is touched, whatever the sender calls the stream.
+            name: the file's; None for the sender's, with nothing left in it that could do harm.
+            overwrite: replace a file of that name, or a symbolic link, once everything has arrived.
+            limit: how many bytes there may be; None for any number.
+            progress: called with the number of bytes written so far, and with that of all if it is known; at the beginning
+                and after each write.
+
+        Raises:
+            FileExistsError: there is a file, or anything else, of that name; nothing was read.
+            OSError: the file could not be written.
+            ValueError: *name* is not the name of a file.
+            StreamTooLargeError: there are more bytes than *limit*.
+            StreamAbortedError: its sender gave it up.
+            SenderLeftError: its sender left before the end.
+            StreamIncompleteError: something of it was lost.
+            StreamCorruptError: it could not be decompressed or decrypted.
+            StreamLaggedError: the disk was too slow.
+            StreamClosedError: it was closed before.
+            StreamBusyError: another task is reading it.
+            RoomClosedError: the room ended before the stream did.
+
+        Cancellation:
+            The reader is closed; no file is left.
+        """
+        if name is not None and name != safe_name(name):
+            raise ValueError(f"{name!r} is not the name of a file")
+        file = IncomingFile(Path(directory), name or safe_name(self.info.name), overwrite=overwrite)
+        self._check_unused()
+        with file:
+            await file.open()
+            with self:
+                self._check_size(limit)
+                written = 0
+                _tell(progress, written, self.info.size)
+                async for chunk in self:
+                    chunks = [chunk, *self._waiting(BATCH)]
+                    written += sum(map(len, chunks))
+                    self._check_limit(written, limit)
+                    await file.write(chunks)
+                    _tell(progress, written, self.info.size)
+            return await file.keep()
+
+    def _waiting(self, count: int) -> Iterator[bytes]:
+        """What can be had without waiting, until it is *count* bytes."""
+        with suppress(
+            WouldBlock, EndOfStream, StreamError, RoomClosedError
+        ):  # they come again, where they are waited for
+            while count > 0:
+                chunk = self.receive_nowait()
+                count -= len(chunk)
+                yield chunk
+
     @override
     def _content(self, chunk: bytes) -> bytes:
         return chunk
+
+
+def _tell(progress: Progress | None, done: int, total: int | None) -> None:
+    if progress is not None:
+        progress(done, total)

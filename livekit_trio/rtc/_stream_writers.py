@@ -78,6 +78,11 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
         """How many bytes have been written so far; of text, in UTF-8."""
         return self._sent
 
+    @override
+    def __repr__(self) -> str:
+        topic = self._fields["options"]["topic"]
+        return f"<{type(self).__name__}: {self._state}, topic={topic!r}, {self._sent} bytes>"
+
     async def __aenter__(self) -> Self:
         if self._state != "new":
             raise StreamClosedError("a stream is written in one block; open another one")
