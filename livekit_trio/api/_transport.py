@@ -104,7 +104,7 @@ class SyncTransport:
         try:
             response = self._client.send(built, stream=True, follow_redirects=False)
             try:
-                for chunk in response.iter_raw():
+                for chunk in response.iter_bytes():
                     body += chunk
                     if time.monotonic() > deadline:
                         return _timed_out(request)
