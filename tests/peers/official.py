@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from livekit import rtc
 from livekit.rtc._ffi_client import FfiClient
 from livekit.rtc._proto import ffi_pb2
+from official_streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -33,7 +34,7 @@ def say(**line: Any) -> None:
     sys.stdout.flush()
 
 
-class OfficialPeer:
+class OfficialPeer(Streams):
     """What it can be told to do: its ``do_…`` methods."""
 
     def __init__(self) -> None:
@@ -82,6 +83,7 @@ class OfficialPeer:
         )
         room.on("local_track_subscribed", lambda track: say(event="local_track_subscribed", sid=track.sid))
         room.on("data_received", self._on_data)
+        room.on("sip_dtmf_received", lambda tone: say(event="dtmf", digit=tone.digit, code=tone.code))
         room.on("disconnected", lambda reason: say(event="disconnected", reason=int(reason)))
 
     def _greet(self, who: rtc.RemoteParticipant) -> None:
@@ -243,9 +245,6 @@ class OfficialPeer:
         await self.me.publish_transcription(
             rtc.Transcription(participant_identity=identity, track_sid=track_sid, segments=[segment])
         )
-
-    async def do_send_text(self, text: str, topic: str = "text") -> str:
-        return (await self.me.send_text(text, topic=topic)).stream_id
 
     async def do_send_chat(self, text: str) -> None:
         """By the native request that this SDK has no method for."""
