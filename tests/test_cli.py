@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from typer.testing import CliRunner
 
 from livekit_trio import api
 from livekit_trio._cli._app import app
+from livekit_trio._cli._token import OTHER_GRANTS
 
 KEY = "APIkey"
 SECRET = "a-secret-that-nobody-may-ever-see-printed"
@@ -82,6 +84,37 @@ def test_token_describes_the_participant() -> None:
 
 
 @prints_a_token
+def test_token_has_an_option_for_every_other_grant() -> None:
+    claims = claims_of(
+        *("--sip-admin", "--sip-call", "--inference-perform", "--observability-write", "--agent-admin"),
+        *("--agent-simulation-admin", "--agent-database-admin", "--agent-dispatch-admin", "--agent-endpoint-call"),
+        *("--agent-endpoint-agent-name", "a", "--agent-endpoint-deployment", "d", "--agent-thread-all"),
+        *("--agent-thread-scope", "s", "--agent-thread-thread-ids", "1", "--agent-thread-thread-ids", "2"),
+        *("--agent-thread-list", "--agent-thread-create", "--agent-thread-write", "--agent-thread-read"),
+        "--agent-thread-delete",
+    )
+    for prefix, grants in OTHER_GRANTS.items():
+        default = grants()
+        granted = getattr(claims, prefix)
+        untouched = [
+            field.name for field in attrs.fields(grants) if getattr(granted, field.name) == getattr(default, field.name)
+        ]
+        assert untouched == [], prefix
+    assert claims.agent_thread is not None
+    assert claims.agent_thread.thread_ids == ("1", "2")
+
+
+@prints_a_token
+def test_token_configures_the_room() -> None:
+    config = '{"emptyTimeout": 7, "agents": [{"agentName": "helper"}]}'
+    claims = claims_of("--identity", "a", "--room", "r", "--room-preset", "big", "--room-config", config)
+    assert claims.room_preset == "big"
+    assert claims.room_config is not None
+    assert (claims.room_config.empty_timeout, claims.room_config.agents[0].agent_name) == (7, "helper")
+    assert claims.sip is None
+
+
+@prints_a_token
 def test_token_as_json() -> None:
     said = json.loads(run_token("--identity", "a", "--room", "r", "--ttl", "60", "--json").stdout)
     assert api.TokenVerifier(KEY, SECRET).verify(said["token"]).identity == said["identity"] == "a"
@@ -94,6 +127,7 @@ def test_token_as_json() -> None:
         (["--identity", "a"], {"LIVEKIT_API_KEY": "", "LIVEKIT_API_SECRET": SECRET}, "LIVEKIT_API_KEY"),
         (["--attribute", "x"], None, "NAME=VALUE"),
         (["--kind", "king"], None, "king"),
+        (["--room-config", '{"agents": 5}'], None, "--room-config"),
         (["--room-join", "--room", "r"], None, "identity and room must be set"),
     ],
 )

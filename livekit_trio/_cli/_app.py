@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from ._demo import demo
+from ._participants import participants
+from ._rooms import rooms
 from ._server import server
 from ._token import token
 
@@ -16,3 +18,5 @@ app = typer.Typer(
 )
 for command in (demo, server, token):
     app.command()(command)
+app.add_typer(rooms, name="rooms")
+app.add_typer(participants, name="participants")
