@@ -4,6 +4,7 @@ Importing it loads neither the native library nor protobuf nor numpy.
 """
 
 from .._errors import (
+    AudioFilterError as AudioFilterError,
     CaptureError as CaptureError,
     ConnectError as ConnectError,
     ConnectErrorKind as ConnectErrorKind,
@@ -15,6 +16,7 @@ from .._errors import (
     NativePanicError as NativePanicError,
     NativeRefusalError as NativeRefusalError,
     OperationError as OperationError,
+    PlatformAudioError as PlatformAudioError,
     PublishDataError as PublishDataError,
     PublishDTMFError as PublishDTMFError,
     PublishTrackError as PublishTrackError,
@@ -48,8 +50,10 @@ from ._apm import AudioProcessingModule as AudioProcessingModule
 from ._audio_byte_stream import AudioByteStream as AudioByteStream
 from ._audio_filter import AudioFilter as AudioFilter, NoiseCancellationOptions as NoiseCancellationOptions
 from ._audio_frame import AudioFrame as AudioFrame, combine_audio_frames as combine_audio_frames
+from ._audio_mixer import AudioMixer as AudioMixer
 from ._audio_source import AudioSource as AudioSource
 from ._audio_stream import AudioStream as AudioStream
+from ._av_sync import AVSynchronizer as AVSynchronizer
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
 from ._encoded_video_source import (
@@ -128,6 +132,7 @@ from ._events import (
     TrackUnsubscribed as TrackUnsubscribed,
     TranscriptionReceived as TranscriptionReceived,
 )
+from ._frame_processor import FrameProcessor as FrameProcessor
 from ._incoming_streams import IncomingStreams as IncomingStreams
 from ._local_participant import LocalParticipant as LocalParticipant
 from ._options import (
@@ -149,6 +154,11 @@ from ._publish_options import (
     AudioEncoding as AudioEncoding,
     TrackPublishOptions as TrackPublishOptions,
     VideoEncoding as VideoEncoding,
+)
+from ._resampler import (
+    AudioRemixer as AudioRemixer,
+    AudioResampler as AudioResampler,
+    AudioResamplerQuality as AudioResamplerQuality,
 )
 from ._room import Room as Room
 from ._rpc_types import (

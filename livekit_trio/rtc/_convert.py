@@ -9,6 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from .. import __version__
 from ._enums import (
     AudioTrackFeature,
@@ -121,6 +123,14 @@ def transcription_segment(message: native.TranscriptionSegment) -> Transcription
         final=message.final,
         language=message.language,
     )
+
+
+def transcription_segment_fields(segment: TranscriptionSegment) -> dict[str, Any]:
+    return attrs.asdict(segment)
+
+
+def chat_message_fields(message: ChatMessage) -> dict[str, Any]:
+    return attrs.asdict(message)
 
 
 def chat_message(message: native.ChatMessage) -> ChatMessage:

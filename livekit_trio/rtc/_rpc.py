@@ -73,12 +73,12 @@ class RpcCalls(metaclass=MadeByTheRoom):
         return await perform(call)
 
     @overload
-    def register_rpc_method(self, method: str, handler: HandlerT) -> HandlerT: ...
+    def register_rpc_method(self, method: str, handler: RpcHandler) -> RpcHandler: ...
     @overload
     def register_rpc_method(self, method: str) -> Callable[[HandlerT], HandlerT]: ...
     def register_rpc_method(
-        self, method: str, handler: HandlerT | None = None
-    ) -> HandlerT | Callable[[HandlerT], HandlerT]:
+        self, method: str, handler: RpcHandler | None = None
+    ) -> RpcHandler | Callable[[HandlerT], HandlerT]:
         """Let others call *handler*; without one, the returned decorator registers what it decorates.
 
         The handler gets an `RpcInvocationData` and returns text, or None for an empty answer. It is a function or an ``async``
@@ -103,7 +103,12 @@ class RpcCalls(metaclass=MadeByTheRoom):
             RegisterRpcMethodRequest, RpcMethodInvocationResponseRequest (livekit-ffi rpc.proto).
         """
         if handler is None:
-            return lambda decorated: self.register_rpc_method(method, decorated)
+
+            def register(decorated: HandlerT) -> HandlerT:
+                self.register_rpc_method(method, decorated)
+                return decorated
+
+            return register
         if not callable(cast("object", handler)):
             raise TypeError(f"an RPC handler must be callable, not {type(handler).__name__}")
         _check_name("the method's name", method)

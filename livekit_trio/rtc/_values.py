@@ -88,6 +88,21 @@ class TranscriptionSegment:
 
 
 @attrs.frozen(kw_only=True)
+class Transcription:
+    """What somebody said, heard on one track.
+
+    Attributes:
+        participant_identity: who speaks.
+        track_sid: the track that it was heard on.
+        segments: the words.
+    """
+
+    participant_identity: str
+    track_sid: str
+    segments: tuple[TranscriptionSegment, ...] = attrs.field(converter=tuple)
+
+
+@attrs.frozen(kw_only=True)
 class ChatMessage:
     """A message of the chat protocol.
 

@@ -21,6 +21,11 @@ Pair: TypeAlias = "Callable[[], AbstractAsyncContextManager[tuple[rtc.Room, rtc.
 """Opens the rooms of ann and bob, each of whom can receive the other's data."""
 
 
+async def tell_of(server: DevServer, room: str, identity: str) -> None:
+    """Let everybody know of who has joined now, and not up to 3 s later."""
+    await server.update_participant(room, identity, metadata="here")
+
+
 @pytest.fixture
 def pair(server: DevServer, room_name: str) -> Pair:
     @asynccontextmanager
@@ -30,6 +35,7 @@ def pair(server: DevServer, room_name: str) -> Pair:
             rtc.open_room(server.url, server.token("bob", room_name)) as bob,
         ):
             with anyio.fail_after(20):
+                await tell_of(server, room_name, "bob")
                 await (await ann.wait_for_participant("bob")).wait_until_active()
                 await (await bob.wait_for_participant("ann")).wait_until_active()
             yield ann, bob

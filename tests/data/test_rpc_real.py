@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from livekit_trio import rtc
+from tests.data.conftest import tell_of
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -42,6 +43,7 @@ async def test_with_the_official_sdk_both_ways(server: DevServer, room_name: str
 
         with anyio.fail_after(20), me.rpc_method("turn round", turn_round):
             await (await ann.wait_for_participant("bob")).wait_until_active()
+            await tell_of(server, room_name, "ann")
             await peer.wait_for("participant_active", identity="ann")  # until then it would use the old protocol
             for payload in ("", "x", "aä€😀" * 1000, "y" * 15_360, "z" * 15_361, "m" * (1 << 20)):
                 answer = await me.perform_rpc(destination_identity="bob", method="turn round", payload=payload)

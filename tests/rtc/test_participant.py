@@ -13,7 +13,7 @@ import pytest
 import trio.testing
 
 from livekit_trio import rtc
-from livekit_trio._errors import OperationError, PublishDataError, RoomClosedError, UpdateError
+from livekit_trio._errors import OperationError, RoomClosedError, UpdateError
 from livekit_trio.rtc import _local_participant
 from livekit_trio.rtc._local_participant import UPDATE_TIMEOUT
 
@@ -280,51 +280,6 @@ def test_track_subscription_permissions(scene: Scene) -> None:
     scene.link.close(LEFT)
     with pytest.raises(RoomClosedError):
         scene.state.local_participant.set_track_subscription_permissions(allow_all_participants=True)
-
-
-# ---- data packets
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("payload", ["héy", "héy".encode(), bytearray("héy".encode()), memoryview("héy".encode())])
-async def test_publishing_data(payload: Any) -> None:
-    scene = me_with()
-    me = scene.state.local_participant
-    await me.publish_data(payload, reliable=False, destination_identities=["bob"], topic="t")
-    ((name, fields),) = scene.link.requests
-    assert (name, type(fields["data"])) == ("publish_data", bytes)
-    assert fields == {
-        "local_participant_handle": 1001,
-        "data": "héy".encode(),
-        "reliable": False,
-        "destination_identities": ["bob"],
-        "topic": "t",
-    }
-
-
-@pytest.mark.anyio
-async def test_data_that_cannot_be_sent() -> None:
-    scene = me_with()
-    me = scene.state.local_participant
-    with pytest.raises(PublishDataError, match="64001 bytes"):
-        await me.publish_data(bytes(64_001))
-    for wrong in (5, None, ["a"]):
-        with pytest.raises(TypeError):
-            await me.publish_data(wrong)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(TypeError, match="not one string"):
-        await me.publish_data(b"x", destination_identities="bob")
-    assert scene.link.requests == []
-    scene.link.replies["publish_data"] = lambda _fields: SimpleNamespace(error="too large")
-    with pytest.raises(PublishDataError, match="too large"):
-        await me.publish_data(bytes(64_000))
-
-
-@pytest.mark.anyio
-async def test_data_without_permission() -> None:
-    scene = me_with(can_publish_data=False)
-    with pytest.raises(PublishDataError, match="no permission"):
-        await scene.state.local_participant.publish_data(b"x")
-    assert scene.link.requests == []
 
 
 @pytest.mark.anyio
