@@ -20,6 +20,7 @@ import trio
 
 import livekit_trio
 from livekit_trio import _errors, api, rtc, testing
+from livekit_trio.rtc._event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,7 +213,9 @@ def fields() -> Iterator[tuple[type, str]]:
         for name, value in vars(package).items():
             if name.startswith("_") or not inspect.isclass(value):
                 continue
-            if attrs.has(value):
+            if issubclass(value, Event):
+                yield from ((value, field) for field in value._fields)
+            elif attrs.has(value):
                 yield from ((value, field.name) for field in attrs.fields(value) if not field.name.startswith("_"))
             elif issubclass(value, _errors.LiveKitError):
                 facts = inspect.signature(value).parameters

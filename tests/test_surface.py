@@ -19,6 +19,7 @@ import livekit_trio
 from livekit_trio import api, rtc, testing
 from livekit_trio._guard import MadeByTheRoom
 from livekit_trio.rtc._enums import OpenEnum
+from livekit_trio.rtc._event import Event
 from tests.rtc.native import Scene
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def public(package: ModuleType, kind: type = object) -> dict[str, Any]:
 LIVE: Final = {name: value for name, value in public(rtc).items() if isinstance(value, MadeByTheRoom)}
 ENUMS: Final = public(rtc, OpenEnum)
 ERRORS: Final = public(rtc, BaseException)
+EVENTS: Final[tuple[Any, ...]] = typing.get_args(rtc.RoomEvent)
 VALUES: Final = {name: value for name, value in public(rtc).items() if inspect.isclass(value) and attrs.has(value)}
 OBJECTS: Final = {
     name: value
@@ -47,7 +49,6 @@ OBJECTS: Final = {
     if getattr(value, "__final__", False) and name not in LIVE | VALUES | ERRORS
 }
 """What programs make by themselves and keep no room for, such as frames."""
-EVENTS: Final[tuple[Any, ...]] = typing.get_args(rtc.RoomEvent)
 API_VALUES: Final = {name: value for name, value in public(api).items() if inspect.isclass(value) and attrs.has(value)}
 
 SECRET: Final = "nobody-may-see-this"
@@ -102,7 +103,7 @@ def test_where_something_lives_does_not_depend_on_the_order_of_imports() -> None
 
 def test_every_class_of_rtc_is_of_one_kind() -> None:
     """Each kind has its own tests below; `ConnectErrorKind` is a plain enum, since it is all ours."""
-    kinds = (LIVE, ENUMS, ERRORS, VALUES, OBJECTS)
+    kinds = (LIVE, ENUMS, ERRORS, VALUES, public(rtc, Event), OBJECTS)
     classes = {name for name, value in public(rtc).items() if inspect.isclass(value)}
     assert classes - {name for kind in kinds for name in kind} == {"ConnectErrorKind"}
     assert sum(map(len, kinds)) == len(classes) - 1
@@ -172,20 +173,37 @@ def test_values_are_slotted_and_frozen(cls: Any) -> None:
 
 def test_every_event_class_is_in_the_union_and_shown() -> None:
     modules = [vars(module) for name, module in sys.modules.items() if name.startswith("livekit_trio.rtc._events")]
-    defined = {value for names in modules for value in names.values() if inspect.isclass(value) and attrs.has(value)}
-    assert set(EVENTS) == {value for value in defined if value.__module__.startswith("livekit_trio.rtc")}
-    assert set(EVENTS) <= set(VALUES.values())
+    defined = {value for names in modules for value in names.values() if inspect.isclass(value)}
+    assert set(EVENTS) == {value for value in defined if issubclass(value, Event)} - {Event}
+    assert set(EVENTS) == set(public(rtc, Event).values())
     assert len(EVENTS) == 38
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)
 def test_events_are_values_with_named_fields(event: Any) -> None:
-    fields = {field.name: field.name for field in attrs.fields(event)}
-    assert event(**fields) == event(**fields)
-    assert len({event(**fields), event(**fields)}) == 1
-    assert repr(event(**fields)).startswith(f"{event.__name__}(")
+    fields = {name: name for name in event._fields}
+    one = event(**fields)
+    assert one == event(**fields)
+    assert len({one, event(**fields)}) == 1
+    assert repr(one).startswith(f"{event.__name__}(")
+    assert {name: getattr(one, name) for name in fields} == fields
+    assert pickle.loads(pickle.dumps(one)) == one
+    for name in fields:
+        assert one != event(**fields | {name: "other"})
+        with pytest.raises(TypeError, match=name):
+            event(**{other: other for other in fields if other != name})
+    for change in (lambda: setattr(one, "other", None), lambda: delattr(one, "other")):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            change()
     with pytest.raises(TypeError):
         event(*fields.values(), None)
+    with pytest.raises(TypeError, match="other"):
+        event(**fields, other=None)
+
+
+def test_events_of_two_kinds_differ() -> None:
+    assert rtc.Reconnecting() != rtc.Reconnected()
+    assert rtc.Reconnecting() == rtc.Reconnecting()
 
 
 @pytest.mark.parametrize("enumeration", ENUMS.values(), ids=ENUMS)

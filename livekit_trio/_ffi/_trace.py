@@ -8,7 +8,6 @@ memory, so a trace has no samples. Tokens are blanked; what users send each othe
 from __future__ import annotations
 
 import base64
-import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, final
@@ -33,6 +32,8 @@ class Trace:
 
     def record(self, owner: int, event: Event, /) -> None:
         """Append one event, before anything has taken what it owns."""
+        import json
+
         kind, key, stamp_ns, payload = event
         line: dict[str, Any] = {"t": stamp_ns, "owner": owner, "kind": kind, "key": key}
         if kind == _ROOM_EVENT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from ._event import Event
 
 if TYPE_CHECKING:
     from ._enums import DataPacketKind
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from ._values import ChatMessage, TranscriptionSegment
 
 
-@attrs.frozen(kw_only=True)
-class DataReceived:
+class DataReceived(Event):
     """A data packet arrived.
 
     Attributes:
@@ -29,8 +28,7 @@ class DataReceived:
     sender: Sender
 
 
-@attrs.frozen(kw_only=True)
-class SipDtmfReceived:
+class SipDtmfReceived(Event):
     """A telephone key was pressed.
 
     Attributes:
@@ -44,8 +42,7 @@ class SipDtmfReceived:
     sender: Sender
 
 
-@attrs.frozen(kw_only=True)
-class TranscriptionReceived:
+class TranscriptionReceived(Event):
     """Somebody's words as text.
 
     Attributes:
@@ -59,8 +56,7 @@ class TranscriptionReceived:
     publication: AnyPublication | None
 
 
-@attrs.frozen(kw_only=True)
-class ChatMessageReceived:
+class ChatMessageReceived(Event):
     """A message of the chat protocol, or a new version of one.
 
     Attributes:
@@ -72,8 +68,7 @@ class ChatMessageReceived:
     sender: Sender
 
 
-@attrs.frozen(kw_only=True)
-class DataChannelLowThresholdChanged:
+class DataChannelLowThresholdChanged(Event):
     """The mark below which a data channel counts as drained was set.
 
     Attributes:

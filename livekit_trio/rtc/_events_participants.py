@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from ._event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from ._values import ParticipantPermission
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantConnected:
+class ParticipantConnected(Event):
     """Somebody joined. What it publishes is reported next.
 
     Attributes:
@@ -26,8 +25,7 @@ class ParticipantConnected:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantActive:
+class ParticipantActive(Event):
     """Somebody's media connection is up: it can receive tracks and data from now on.
 
     Attributes:
@@ -37,8 +35,7 @@ class ParticipantActive:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantDisconnected:
+class ParticipantDisconnected(Event):
     """Somebody left. The end of what it had published has been reported just before.
 
     Attributes:
@@ -50,8 +47,7 @@ class ParticipantDisconnected:
     reason: DisconnectReason
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantMetadataChanged:
+class ParticipantMetadataChanged(Event):
     """A participant's metadata changed.
 
     Attributes:
@@ -65,8 +61,7 @@ class ParticipantMetadataChanged:
     new_metadata: str
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantNameChanged:
+class ParticipantNameChanged(Event):
     """A participant's name changed.
 
     Attributes:
@@ -80,8 +75,7 @@ class ParticipantNameChanged:
     new_name: str
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantAttributesChanged:
+class ParticipantAttributesChanged(Event):
     """Some of a participant's attributes changed.
 
     Attributes:
@@ -93,8 +87,7 @@ class ParticipantAttributesChanged:
     participant: AnyParticipant
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantPermissionsChanged:
+class ParticipantPermissionsChanged(Event):
     """What a participant may do changed.
 
     Attributes:
@@ -106,8 +99,7 @@ class ParticipantPermissionsChanged:
     permissions: ParticipantPermission
 
 
-@attrs.frozen(kw_only=True)
-class ParticipantEncryptionStatusChanged:
+class ParticipantEncryptionStatusChanged(Event):
     """A participant began or ceased to encrypt all that it sends end to end.
 
     Attributes:
@@ -119,8 +111,7 @@ class ParticipantEncryptionStatusChanged:
     is_encrypted: bool
 
 
-@attrs.frozen(kw_only=True)
-class ConnectionQualityChanged:
+class ConnectionQualityChanged(Event):
     """The server's opinion of a participant's connection changed.
 
     Attributes:
@@ -132,8 +123,7 @@ class ConnectionQualityChanged:
     quality: ConnectionQuality
 
 
-@attrs.frozen(kw_only=True)
-class ActiveSpeakersChanged:
+class ActiveSpeakersChanged(Event):
     """Some began or ceased to speak, or speak louder or softer.
 
     The server reports changes, and the native library leaves out of them who ceased to speak. So this is who is known to

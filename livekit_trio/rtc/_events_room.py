@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from typing_extensions import override
+
+from ._event import Event
 
 if TYPE_CHECKING:
     from ._enums import ConnectionState, DisconnectReason
 
 
-@attrs.frozen(kw_only=True)
-class ConnectionStateChanged:
+class ConnectionStateChanged(Event):
     """The connection to the server changed. Comes before `Reconnecting`, `Reconnected` and `Disconnected`.
 
     Attributes:
@@ -21,18 +22,15 @@ class ConnectionStateChanged:
     connection_state: ConnectionState
 
 
-@attrs.frozen(kw_only=True)
-class Reconnecting:
+class Reconnecting(Event):
     """The connection was lost, and the native library tries to find it again."""
 
 
-@attrs.frozen(kw_only=True)
-class Reconnected:
+class Reconnected(Event):
     """The connection is back. Who left meanwhile has been reported just before."""
 
 
-@attrs.frozen(kw_only=True)
-class Disconnected:
+class Disconnected(Event):
     """The room has ended for us; no event follows.
 
     Attributes:
@@ -42,22 +40,24 @@ class Disconnected:
     reason: DisconnectReason
 
 
-@attrs.frozen(kw_only=True)
-class TokenRefreshed:
+class TokenRefreshed(Event):
     """The server has issued another token, for reconnecting. It does so after joining and after each update of ourselves.
 
     Attributes:
         token: the token; not in the repr.
     """
 
-    token: str = attrs.field(repr=False)
+    token: str
+
+    @override
+    def __repr__(self) -> str:
+        return "TokenRefreshed()"
 
 
 # ---- the room
 
 
-@attrs.frozen(kw_only=True)
-class RoomMetadataChanged:
+class RoomMetadataChanged(Event):
     """The room's metadata changed.
 
     Attributes:
@@ -69,13 +69,11 @@ class RoomMetadataChanged:
     new_metadata: str
 
 
-@attrs.frozen(kw_only=True)
-class RoomUpdated:
+class RoomUpdated(Event):
     """Something that the server says about the room changed: its counts, its time-outs, whether it is recorded."""
 
 
-@attrs.frozen(kw_only=True)
-class RecordingStatusChanged:
+class RecordingStatusChanged(Event):
     """Recording of the room began or ended.
 
     Attributes:
@@ -85,6 +83,5 @@ class RecordingStatusChanged:
     is_recording: bool
 
 
-@attrs.frozen(kw_only=True)
-class Moved:
+class Moved(Event):
     """The server has moved us to another room: name, SID and participants are that room's now."""

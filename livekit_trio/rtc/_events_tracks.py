@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from ._event import Event
 
 if TYPE_CHECKING:
     from ._data_track import RemoteDataTrack
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from ._unions import AnyParticipant, AnyPublication
 
 
-@attrs.frozen(kw_only=True)
-class TrackPublished:
+class TrackPublished(Event):
     """Somebody offers a track.
 
     Attributes:
@@ -28,8 +27,7 @@ class TrackPublished:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class TrackUnpublished:
+class TrackUnpublished(Event):
     """Somebody does not offer a track any more.
 
     Attributes:
@@ -41,8 +39,7 @@ class TrackUnpublished:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class TrackSubscribed:
+class TrackSubscribed(Event):
     """The media of a track begins to arrive.
 
     Attributes:
@@ -56,8 +53,7 @@ class TrackSubscribed:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class TrackUnsubscribed:
+class TrackUnsubscribed(Event):
     """The media of a track does not arrive any more.
 
     Attributes:
@@ -71,8 +67,7 @@ class TrackUnsubscribed:
     participant: RemoteParticipant
 
 
-@attrs.frozen(kw_only=True)
-class TrackSubscriptionFailed:
+class TrackSubscriptionFailed(Event):
     """Media arrived, but the publication it belongs to did not, within 5 s.
 
     Attributes:
@@ -86,8 +81,7 @@ class TrackSubscriptionFailed:
     error: str
 
 
-@attrs.frozen(kw_only=True)
-class TrackMuted:
+class TrackMuted(Event):
     """A track was muted, by its publisher or by the server.
 
     Attributes:
@@ -99,8 +93,7 @@ class TrackMuted:
     publication: AnyPublication
 
 
-@attrs.frozen(kw_only=True)
-class TrackUnmuted:
+class TrackUnmuted(Event):
     """A track is not muted any more.
 
     Attributes:
@@ -112,8 +105,7 @@ class TrackUnmuted:
     publication: AnyPublication
 
 
-@attrs.frozen(kw_only=True)
-class E2eeStateChanged:
+class E2eeStateChanged(Event):
     """The end-to-end encryption of one of a participant's tracks is in another state.
 
     Attributes:
@@ -125,8 +117,7 @@ class E2eeStateChanged:
     state: EncryptionState
 
 
-@attrs.frozen(kw_only=True)
-class DataTrackPublished:
+class DataTrackPublished(Event):
     """Somebody offers a data track.
 
     Attributes:
@@ -136,8 +127,7 @@ class DataTrackPublished:
     track: RemoteDataTrack
 
 
-@attrs.frozen(kw_only=True)
-class DataTrackUnpublished:
+class DataTrackUnpublished(Event):
     """Somebody does not offer a data track any more.
 
     Attributes:
@@ -152,8 +142,7 @@ class DataTrackUnpublished:
 # ---- our own tracks
 
 
-@attrs.frozen(kw_only=True)
-class LocalTrackPublished:
+class LocalTrackPublished(Event):
     """A track of ours is published.
 
     Attributes:
@@ -165,8 +154,7 @@ class LocalTrackPublished:
     track: LocalTrack
 
 
-@attrs.frozen(kw_only=True)
-class LocalTrackUnpublished:
+class LocalTrackUnpublished(Event):
     """A track of ours is not published any more; leaving the room unpublishes all of them.
 
     Attributes:
@@ -176,8 +164,7 @@ class LocalTrackUnpublished:
     publication: LocalTrackPublication
 
 
-@attrs.frozen(kw_only=True)
-class LocalTrackRepublished:
+class LocalTrackRepublished(Event):
     """A full reconnect has published a track of ours again. The objects are the same, the SID is another one.
 
     Attributes:
@@ -189,8 +176,7 @@ class LocalTrackRepublished:
     previous_sid: str
 
 
-@attrs.frozen(kw_only=True)
-class LocalTrackSubscribed:
+class LocalTrackSubscribed(Event):
     """Somebody has subscribed to a track of ours, for the first time since it was published.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, final
 
@@ -23,6 +22,7 @@ from ._publication import PublicationFacts, RemotePublicationFacts, RemoteTrackP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ._data_track import RemoteDataTrack
     from ._link import RoomLink
@@ -131,12 +131,14 @@ class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
         return self._facts.active
 
     @property
-    def joined_at(self) -> dt.datetime | None:
+    def joined_at(self) -> datetime | None:
         """When it joined, in UTC; None if the server does not say."""
+        from datetime import UTC, datetime
+
         milliseconds = self._facts.info.joined_at_ms
         if not milliseconds:
             return None
-        return dt.datetime.fromtimestamp(milliseconds / 1000, tz=dt.UTC)
+        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
 
     @property
     def permissions(self) -> ParticipantPermission | None:

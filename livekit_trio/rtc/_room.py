@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast, final, overload
 
 from typing_extensions import override
@@ -15,6 +14,7 @@ from ._session import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from ._enums import ConnectionState, DisconnectReason, ParticipantKind, SimulateScenarioKind
     from ._events import AnyParticipant, RoomEvent
@@ -105,6 +105,8 @@ class Room(StreamAccepting):
     @property
     def creation_time(self) -> datetime | None:
         """When the room was created, in UTC; None if the server does not say."""
+        from datetime import UTC, datetime
+
         milliseconds = self._session.state.creation_time
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC) if milliseconds else None
 
