@@ -14,6 +14,7 @@ import trio
 
 from livekit_trio import _errors, _mailbox, api, rtc, testing
 from livekit_trio._errors import (
+    AudioFilterError,
     ConnectError,
     ConnectErrorKind,
     EndOfStream,
@@ -24,6 +25,7 @@ from livekit_trio._errors import (
     NativePanicError,
     NativeRefusalError,
     OperationError,
+    PlatformAudioError,
     PublishDataError,
     PublishTrackError,
     RoomClosedError,
@@ -60,6 +62,8 @@ SAMPLES = [
     (PublishTrackError("no permission"), "no permission"),
     (UnpublishTrackError("not published"), "not published"),
     (PublishDataError("too large"), "too large"),
+    (AudioFilterError("no such file"), "no such file"),
+    (PlatformAudioError("no devices"), "no devices"),
     (StreamClosedError("this event stream was closed"), "closed"),
     (StreamLaggedError(7), "7 items were lost"),
     (StreamBusyError(), "another task"),

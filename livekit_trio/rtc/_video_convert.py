@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .._errors import NativeError
+from .._errors import NativeRefusalError
 from .._ffi._load import load_library
 from .._ffi._messages import decode_response
 from .._ffi._send import send_request
@@ -105,7 +105,7 @@ def _natively(frame: VideoFrame, target: Type) -> VideoFrame:
     fields = {"flip_y": False, "buffer": info, "dst_type": int(target)}
     response = decode_response(send_request(library, "video_convert", fields))
     if response.error:
-        raise NativeError(response.error)
+        raise NativeRefusalError("video_convert", response.error)
     size = frame_size(target, frame.width, frame.height)
     return _replaced(frame, target, library.buffer(response.buffer.handle.id, response.buffer.info.data_ptr, size))
 
