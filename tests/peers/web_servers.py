@@ -8,7 +8,7 @@ import socket
 import sys
 from contextlib import asynccontextmanager
 from subprocess import DEVNULL
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import anyio
 import httpx
@@ -29,7 +29,7 @@ WEB_SERVERS: Final = {
 
 @asynccontextmanager
 async def open_web_server(
-    name: str, app: str, environment: Mapping[str, str] | None = None
+    name: str, app: str, environment: Mapping[str, str] | None = None, *, stdout: int | IO[bytes] = DEVNULL
 ) -> AsyncGenerator[httpx.AsyncClient]:
     """Serve the application ``module:name``; afterwards the server has ended as one that was asked to."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -38,7 +38,7 @@ async def open_web_server(
         process = await anyio.open_process(
             command,
             stdin=DEVNULL,
-            stdout=DEVNULL,
+            stdout=stdout,
             stderr=None,
             env=os.environ | (environment or {}),
             pass_fds=[fd],
