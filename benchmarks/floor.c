@@ -3,6 +3,8 @@
  *
  *     floor LIBRARY connect REQUESTS COUNT
  *     floor LIBRARY receive REQUESTS
+ *     floor LIBRARY listen REQUESTS      opens a stream on each track and counts frames
+ *     floor LIBRARY capture SOURCES
  *
  * REQUESTS is a file with a serialised ConnectRequest of an FfiRequest in each line, in hexadecimal digits.
  */
@@ -20,7 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM_EVENT = 1, CONNECT = 5, DISCONNECT = 7, DATA_PACKET = 27, DISCONNECT_REQUEST = 4, READY_REQUEST = 83 };
+enum { ROOM_EVENT = 1, VIDEO_FRAME = 3, AUDIO_FRAME = 4, CONNECT = 5, DISCONNECT = 7, CAPTURED = 13 };
+enum { TRACK_SUBSCRIBED = 9, DATA_PACKET = 27 };
+enum { DISCONNECT_REQUEST = 4, NEW_VIDEO_STREAM = 20, NEW_AUDIO_STREAM = 25, NEW_AUDIO_SOURCE = 26, CAPTURE_AUDIO_FRAME = 27, READY_REQUEST = 83 };
+enum { VIDEO = 2 };
 
 static struct {
     void (*initialize)(void (*)(const uint8_t *, size_t), bool, const char *, const char *);
@@ -29,6 +34,7 @@ static struct {
 } native;
 
 static atomic_ullong messages;
+static bool listening;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -52,6 +58,61 @@ static uint64_t find(struct wire message, const uint32_t *path, size_t depth) {
     return wire_find(message, path[depth - 1], WIRE_VARINT, &field) ? field.value : 0;
 }
 
+static uint64_t send_request_for(const uint8_t *data, size_t size, const uint32_t *path, size_t depth);
+static void send_request(const uint8_t *data, size_t size);
+
+/* An FfiRequest around a message of at most 100 bytes. */
+static size_t put_request(uint8_t *request, uint32_t number, const uint8_t *inner, size_t size) {
+    uint8_t *at = wire_put_varint(request, number << 3 | WIRE_BYTES);
+    at = wire_put_varint(at, size);
+    memcpy(at, inner, size);
+    return (size_t)(at - request) + size;
+}
+
+static uint8_t *put_number(uint8_t *at, uint32_t field, uint64_t value) {
+    *at++ = (uint8_t)(field << 3 | WIRE_VARINT);
+    return wire_put_varint(at, value);
+}
+
+/* A source of 48 kHz mono with a queue of 100 ms. */
+static uint64_t make_source(void) {
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, 0);
+    at = put_number(at, 3, 48000);
+    at = put_number(at, 4, 1);
+    at = put_number(at, 5, 100);
+    size_t size = put_request(request, NEW_AUDIO_SOURCE, inner, (size_t)(at - inner));
+    return send_request_for(request, size, (uint32_t[]){NEW_AUDIO_SOURCE, 1, 1, 1}, 4);
+}
+
+/* 10 ms of silence; the reply tells the source by the async id, which is its handle. */
+static void capture_silence(uint64_t source) {
+    static int16_t silence[480];
+    uint8_t buffer[60], inner[100], request[120], *at = put_number(buffer, 1, (uint64_t)(uintptr_t)silence);
+    at = put_number(at, 2, 1);
+    at = put_number(at, 3, 48000);
+    at = put_number(at, 4, 480);
+    size_t size = (size_t)(at - buffer);
+    at = put_number(inner, 1, source);
+    *at++ = 2 << 3 | WIRE_BYTES;
+    at = wire_put_varint(at, size);
+    memcpy(at, buffer, size);
+    at = put_number(at + size, 3, source);
+    send_request(request, put_request(request, CAPTURE_AUDIO_FRAME, inner, (size_t)(at - inner)));
+}
+
+/* NewAudioStreamRequest or NewVideoStreamRequest of raw frames, in the formats that the SDKs ask for by themselves. */
+static void open_stream(uint64_t track, uint64_t kind) {
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, track);
+    at = put_number(at, 2, 0);
+    if (kind == VIDEO) {
+        at = put_number(at, 4, 1); /* normalize_stride */
+    } else {
+        at = put_number(at, 3, 48000);
+        at = put_number(at, 4, 1);
+    }
+    send_request(request, put_request(request, kind == VIDEO ? NEW_VIDEO_STREAM : NEW_AUDIO_STREAM, inner, (size_t)(at - inner)));
+}
+
 static void on_event(const uint8_t *data, size_t size) {
     struct wire event = wire_of(data, size);
     struct field member;
@@ -60,7 +121,20 @@ static void on_event(const uint8_t *data, size_t size) {
             return;
         }
     } while (member.type != WIRE_BYTES);
-    if (member.number == ROOM_EVENT) {
+    if (member.number == VIDEO_FRAME || member.number == AUDIO_FRAME) {
+        uint64_t frame = find(member.bytes, (uint32_t[]){2, 1, 1, 1}, 4);
+        if (frame) {
+            atomic_fetch_add(&messages, 1);
+            native.drop_handle(frame);
+        }
+    } else if (member.number == CAPTURED) {
+        atomic_fetch_add(&messages, 1);
+        capture_silence(find(member.bytes, (uint32_t[]){1}, 1));
+    } else if (member.number == ROOM_EVENT) {
+        uint64_t track = listening ? find(member.bytes, (uint32_t[]){TRACK_SUBSCRIBED, 2, 1, 1}, 4) : 0;
+        if (track) {
+            open_stream(track, find(member.bytes, (uint32_t[]){TRACK_SUBSCRIBED, 2, 2, 3}, 4));
+        }
         uint64_t buffer = find(member.bytes, (uint32_t[]){DATA_PACKET, 4, 1, 1, 1}, 5);
         if (buffer) {
             atomic_fetch_add(&messages, 1);
@@ -81,25 +155,27 @@ static void on_event(const uint8_t *data, size_t size) {
     }
 }
 
-static void send_request(const uint8_t *data, size_t size) {
+/* Send a request and return the number at the end of *path* in the FfiResponse. */
+static uint64_t send_request_for(const uint8_t *data, size_t size, const uint32_t *path, size_t depth) {
     const uint8_t *response;
     size_t response_size;
     uint64_t handle = native.request(data, size, &response, &response_size);
     if (!handle) {
         die("a request was refused");
     }
+    uint64_t found = find(wire_of(response, response_size), path, depth);
     native.drop_handle(handle);
+    return found;
+}
+
+static void send_request(const uint8_t *data, size_t size) {
+    send_request_for(data, size, (uint32_t[]){0}, 1);
 }
 
 /* A request whose field 1 is the room. */
 static void send_about_room(uint32_t number, uint64_t room) {
-    uint8_t inner[1 + WIRE_VARINT_MAX] = {1 << 3 | WIRE_VARINT};
-    size_t size = (size_t)(wire_put_varint(inner + 1, room) - inner);
-    uint8_t request[2 * WIRE_VARINT_MAX + sizeof inner];
-    uint8_t *at = wire_put_varint(request, number << 3 | WIRE_BYTES);
-    at = wire_put_varint(at, size);
-    memcpy(at, inner, size);
-    send_request(request, (size_t)(at - request) + size);
+    uint8_t inner[100], request[120];
+    send_request(request, put_request(request, number, inner, (size_t)(put_number(inner, 1, room) - inner)));
 }
 
 static uint64_t join(const char *line) {
@@ -173,10 +249,18 @@ int main(int count, char **arguments) {
     *(void **)&native.request = dlsym(library, "livekit_ffi_request");
     *(void **)&native.drop_handle = dlsym(library, "livekit_ffi_drop_handle");
     native.initialize(on_event, true, "floor", "0");
+    if (!strcmp(arguments[2], "capture")) {
+        for (int i = 0; i < atoi(arguments[3]); i++) {
+            capture_silence(make_source());
+        }
+        receive();
+        _exit(0);
+    }
     FILE *requests = fopen(arguments[3], "r");
     if (!requests) {
         die("no such file");
     }
+    listening = !strcmp(arguments[2], "listen");
     bool connecting = !strcmp(arguments[2], "connect") && count == 5;
     static char line[1 << 17];
     while (fgets(line, sizeof line, requests)) {

@@ -67,7 +67,7 @@ class Bench:
 
     def connect(self, subject: Subject, count: int) -> list[float]:
         """Join and leave an empty room *count* times, and once before: the seconds of each join."""
-        arguments = self._arguments(subject, "connect", ["joining"])
+        arguments = self.arguments(subject, "connect", ["joining"])
         done = subprocess.run(
             [*arguments, str(count + 1)],
             cwd=ROOT,
@@ -81,13 +81,13 @@ class Bench:
     def receive(self, subject: Subject, rooms: int, rate: float, seconds: float) -> tuple[float, float]:
         """Let data packets come in: how many a second, and the CPU microseconds of each."""
         names = [f"receiving {rooms} {number}" for number in range(rooms)]
-        with self._running(self._arguments(subject, "receive", names)) as receiver:
-            sender = python("sender", self.server.url, str(self._tokens("sender", names)), str(rate))
-            with self._running(sender):
+        with running(self.arguments(subject, "receive", names)) as receiver:
+            sender = python("sender", self.server.url, str(self.tokens("sender", names)), str(rate))
+            with running(sender):
                 time.sleep(min(1.0, seconds))  # let it get going
-                before, start = _snapshot(receiver), time.monotonic()
+                before, start = snapshot(receiver), time.monotonic()
                 time.sleep(seconds)
-                after, end = _snapshot(receiver), time.monotonic()
+                after, end = snapshot(receiver), time.monotonic()
         messages = after[0] - before[0]
         return messages / (end - start), (after[1] - before[1]) / messages * 1e6
 
@@ -99,14 +99,14 @@ class Bench:
 
     def _held(self, subject: Subject, rooms: int, settling: float) -> tuple[int, int, float]:
         names = [f"idle {number}" for number in range(rooms)]
-        with self._running(self._arguments(subject, "receive", names)) as process:
+        with running(self.arguments(subject, "receive", names)) as process:
             time.sleep(settling)
             proc = Path("/proc", str(process.pid))
             resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             return len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())), resident / 1e6
 
-    def _arguments(self, subject: Subject, what: str, rooms: Sequence[str]) -> list[str]:
-        tokens = self._tokens("receiver", rooms)
+    def arguments(self, subject: Subject, what: str, rooms: Sequence[str]) -> list[str]:
+        tokens = self.tokens("receiver", rooms)
         if subject.name != "floor":
             return [*subject.command, what, self.server.url, str(tokens)]
         requests = self.folder / "requests"
@@ -119,32 +119,33 @@ class Bench:
         )
         return [*subject.command, what, str(requests)]
 
-    def _tokens(self, identity: str, rooms: Sequence[str]) -> Path:
+    def tokens(self, identity: str, rooms: Sequence[str]) -> Path:
         file = self.folder / f"{identity} tokens"
         file.write_text("\n".join(self.server.token(identity, room) for room in rooms))
         return file
 
-    @contextmanager
-    def _running(self, command: Sequence[str]) -> Generator[subprocess.Popen[str]]:
-        """A process that has said that it is ready; it ends with its input."""
-        with subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as process:
-            try:
-                if _readline(process) != "ready":
-                    raise RuntimeError(f"{command[:4]} has ended")
-                yield process
-                process.stdin.close()  # type: ignore[union-attr]
-                process.wait(30)
-            finally:
-                process.kill()
+
+@contextmanager
+def running(command: Sequence[str]) -> Generator[subprocess.Popen[str]]:
+    """A process that has said that it is ready; it ends with its input."""
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            if _readline(process) != "ready":
+                raise RuntimeError(f"{command[:4]} has ended")
+            yield process
+            process.stdin.close()  # type: ignore[union-attr]
+            process.wait(30)
+        finally:
+            process.kill()
 
 
 def _readline(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().rstrip()  # type: ignore[union-attr]
 
 
-def _snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
+def snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
     process.stdin.write("\n")  # type: ignore[union-attr]
     process.stdin.flush()  # type: ignore[union-attr]
     messages, cpu = _readline(process).split()

@@ -5,6 +5,10 @@
 ``receive URL TOKENS`` joins with each token, counts the data packets that come, and prints ``ready``; for each line that comes in
 it prints how many came so far and the CPU seconds of the process. It ends with its input.
 
+``listen URL TOKENS`` joins, reads every frame of every track, and answers likewise, with the frames that came so far.
+
+``capture SOURCES`` captures 10 ms of silence after the other into so many audio sources, and answers likewise.
+
 TOKENS is a file with a token in each line.
 """
 
