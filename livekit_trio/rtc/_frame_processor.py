@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from typing_extensions import override
+
 from ._audio_frame import AudioFrame
 from ._video_frame import VideoFrame
 
@@ -35,3 +37,7 @@ class FrameProcessor(ABC, Generic[F]):
 
     def close(self) -> None:
         """The stream was closed; called once, also if there were no frames."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} enabled={self.enabled}>"
