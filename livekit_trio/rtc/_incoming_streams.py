@@ -207,7 +207,7 @@ class StreamDesk:
         if incoming is None or account is None:
             return False
         handle = message.reader.handle.id
-        inflow = Inflow(self._runtime, account, way.event, handle, self._flowing)
+        inflow = Inflow(self._runtime, self._link, account, way.event, handle, self._flowing)
         try:
             self._link.request(way.read, reader_handle=handle)
         except (NativeRefusalError, RoomClosedError):

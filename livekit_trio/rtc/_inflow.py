@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
     from .._errors import StreamReceiveError
     from .._ffi._runtime import Runtime
+    from ._link import RoomLink
 
 UNBOUNDED: Final = 1 << 62
 """Of the mailbox: the bounds are kept here, where they can be kept for several streams together."""
 
 _ABNORMAL: Final = "stream closed abnormally: "
 _LEFT: Final = "Participant {} unexpectedly disconnected in the middle of sending data"
+ROOM_ENDED: Final = "Data stream connection closed"
+"""What the native library says when the room ends, mostly after the room itself has. Any sender may say it, too."""
+
 _ENDS: Final[dict[str, type[StreamReceiveError]]] = {
     "stream data is incomplete": StreamIncompleteError,
     "expected chunk index to be exactly one more than the previous": StreamIncompleteError,
@@ -69,17 +73,21 @@ class Inflow:
     It refers to no reader, so that a reader that nobody wants any more can be collected and close it.
     """
 
-    def __init__(self, runtime: Runtime, account: Account, event: str, handle: int, flowing: set[Inflow]) -> None:
+    def __init__(
+        self, runtime: Runtime, link: RoomLink, account: Account, event: str, handle: int, flowing: set[Inflow]
+    ) -> None:
         """Take its events from now on.
 
         Args:
             runtime: of the room's loop.
+            link: the room.
             account: its sender's.
             event: the field in FfiEvent that its events stand in.
             handle: the native reader, the key of its events.
             flowing: those of the room that more may come of; this one is among them as long as that is so.
         """
         self.runtime: Final = runtime
+        self.link: Final = link
         self.account: Final = account
         self.mailbox: Final = Mailbox[bytes](UNBOUNDED, UNBOUNDED, 0)
         self.attributes: dict[str, str] | None = None

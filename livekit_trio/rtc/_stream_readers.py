@@ -9,13 +9,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar, final
 
+import anyio
 import attrs
 from typing_extensions import override
 
-from .._errors import EndOfStream, RoomClosedError, StreamClosedError, StreamError, StreamTooLargeError
+from .._errors import (
+    EndOfStream,
+    RoomClosedError,
+    StreamAbortedError,
+    StreamClosedError,
+    StreamError,
+    StreamTooLargeError,
+)
 from .._mailbox import Mailbox, WouldBlock
 from .._streams import MailboxStream
 from ._files import IncomingFile, safe_name
+from ._inflow import ROOM_ENDED
 from ._stream_info import ByteStreamInfo, TextStreamInfo
 
 if TYPE_CHECKING:
@@ -29,6 +38,9 @@ InfoT = TypeVar("InfoT", TextStreamInfo, ByteStreamInfo)
 
 Progress: TypeAlias = "Callable[[int, int | None], object]"
 """Told how many bytes are done, and how many there are in all, if that is known."""
+
+ROOM_END_GRACE: Final = 1.0
+"""Seconds between the end of a stream that the native library puts down to that of the room, and the latter; 2 ms were seen."""
 
 BATCH: Final = 1 << 20
 """Bytes written at once, about, if so many wait."""
@@ -72,6 +84,34 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
         """Read no more of it. Idempotent. What its sender still sends is dropped as it comes."""
         self._closed = True
         self._inflow.close()
+
+    @override
+    async def receive(self) -> ContentT:
+        """Return the next chunk, waiting for one if need be.
+
+        Raises:
+            EndOfStream: the stream is complete.
+            StreamAbortedError: its sender gave it up.
+            SenderLeftError: its sender left before the end.
+            StreamIncompleteError: something of it was lost.
+            StreamTooLargeError: it is larger than allowed by `DataStreamOptions`, or than announced.
+            StreamCorruptError: it could not be decoded.
+            StreamLaggedError: this reader was too slow; everything buffered before was delivered.
+            StreamClosedError: it was closed by this program.
+            StreamBusyError: another task is already waiting here.
+            RoomClosedError: the room ended before the stream did.
+            WrongLoopError: called from another event loop than the room's.
+
+        Cancellation:
+            The next chunk stays where it is and is returned by the next call.
+        """
+        try:
+            return await super().receive()
+        except StreamAbortedError as error:
+            if error.reason == ROOM_ENDED:
+                with anyio.move_on_after(ROOM_END_GRACE):
+                    await self._inflow.link.wait_until(lambda: False)  # raises as the room ends
+            raise
 
     @override
     def receive_nowait(self) -> ContentT:

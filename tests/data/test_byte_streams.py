@@ -27,9 +27,7 @@ async def test_a_file_arrives_as_it_is(pair: Pair, tmp_path: Path) -> None:
     async with pair() as (ann, bob), anyio.create_task_group() as group:
         with bob.accept_byte_streams("files") as incoming, anyio.fail_after(60):
             group.start_soon(
-                lambda: ann.local_participant.send_file(
-                    source, topic="files", progress=lambda *args: done.append(args)
-                )
+                lambda: ann.local_participant.send_file(source, topic="files", progress=lambda *args: done.append(args))
             )
             reader = await incoming.receive()
             assert reader.info.name == "photo.jpg"
