@@ -30,6 +30,10 @@ class Loop(Protocol):
         """What identifies it: never its thread, since Trio's guest mode puts two loops in one."""
         ...
 
+    def is_current(self) -> bool:
+        """Whether the caller runs on this loop. Asked for each frame, so it must be cheap."""
+        ...
+
     def time(self) -> float:
         """The loop's clock, in seconds; unlike `anyio.current_time` also where no task runs, as in the pump on asyncio."""
         ...
@@ -63,6 +67,12 @@ class TrioLoop:
     @property
     def token(self) -> trio.lowlevel.TrioToken:
         return self._token
+
+    def is_current(self) -> bool:
+        try:
+            return trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            return False
 
     def time(self) -> float:
         return trio.current_time()
@@ -104,6 +114,7 @@ class AsyncioLoop:
     def __init__(self) -> None:
         import asyncio  # not where only Trio runs
 
+        self._running = asyncio.get_running_loop
         # Weak: the loop holds its reader, which holds the runtime, which would hold the loop.
         self._loop = weakref.ref(asyncio.get_running_loop())
         self._reader: weakref.ref[_Reader] | None = None
@@ -114,6 +125,14 @@ class AsyncioLoop:
         if loop is None:
             raise WrongLoopError("a runtime whose event loop is gone")
         return loop
+
+    def is_current(self) -> bool:
+        if sniffio.thread_local.name == "trio":
+            return False  # in guest mode a Trio task runs inside a callback of this very loop
+        try:
+            return self._running() is self._loop()
+        except RuntimeError:
+            return False
 
     def time(self) -> float:
         return self.token.time()

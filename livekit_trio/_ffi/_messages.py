@@ -16,6 +16,11 @@ def encode_request(name: str, fields: Mapping[str, Any]) -> bytes:
     return message.SerializeToString()
 
 
+def new_request() -> Any:
+    """An empty FfiRequest, to be filled and serialised again and again."""
+    return _messages().FfiRequest()
+
+
 def decode_response(data: bytes) -> Any:
     """Parse an FfiResponse and return the inner message."""
     response = _messages().FfiResponse.FromString(data)

@@ -1,7 +1,7 @@
 """The runtime: one for each event loop, between the native library and what lives on that loop.
 
 A `Runtime` owns an inbox of the native library and the pump that drains it, and exists while something holds it, see
-`hold_runtime`. All its methods run on its loop's thread, but for what it leaves in its `Estate`.
+`acquire_runtime`. All its methods run on its loop's thread, but for what it leaves in its `Estate`.
 
 The pump never raises, runs no user code and starts no task. What a sink raises is a bug of ours: the sink is told, and the
 pump goes on with the next event.
@@ -36,7 +36,7 @@ from ._load import load_library
 from ._loop import current_loop, current_token
 from ._messages import decode_response, event_class, event_number
 from ._requests import REQUESTS, Request
-from ._send import send_request, send_ring_request
+from ._send import send_encoded, send_request, send_ring_request
 from ._trace import open_trace
 from ._wire import owned_handles
 
@@ -116,14 +116,26 @@ class Runtime:
         *,
         group: CallGroup | None = None,
         on_end: Callable[[], None] | None = None,
+        encode: Callable[[int], bytes] | None = None,
     ) -> Call:
-        """Send a request that is answered later; the reply finds the returned call, whenever it comes."""
+        """Send a request that is answered later; the reply finds the returned call, whenever it comes.
+
+        Args:
+            name: the request.
+            fields: its fields.
+            group: with which it ends.
+            on_end: see `Call`.
+            encode: makes the serialised FfiRequest of the async id, where that is quicker; *fields* are not looked at then.
+        """
         self._last_id += 1
         async_id = self._inbox.owner << OWNER_SHIFT | self._last_id
         call = Call(self, REQUESTS[name], fields, async_id, group or self._ungrouped, on_end)
         self._calls[async_id] = call
         try:
-            self._send(name, {**fields, "request_async_id": async_id})
+            if encode is None:
+                self._send(name, {**fields, "request_async_id": async_id})
+            else:
+                send_encoded(self.library, name, encode(async_id))
         except BaseException:
             call.withdraw()
             raise
@@ -209,11 +221,7 @@ class Runtime:
         """Raise WrongLoopError unless this is the runtime's own loop, and UsedAfterForkError in a forked child."""
         if self.inherited:
             raise UsedAfterForkError
-        try:
-            here = current_token()
-        except RuntimeError:
-            here = None
-        if here is not self._loop.token:
+        if not self._loop.is_current():
             raise WrongLoopError(what)
 
     # ---- what calls need (CallKeeper)
@@ -329,8 +337,13 @@ class Runtime:
 
     # ---- the end
 
-    def close(self) -> None:
-        """End the pump and the inbox; what is pending is left to the library."""
+    def release(self) -> None:
+        """One user less; without any, end the pump and the inbox, and leave what is pending to the library."""
+        self.users -= 1
+        if not self.users and self.pumping:
+            self._close()
+
+    def _close(self) -> None:
         if self.inherited:
             return  # a forked child shares the parent's epoll: unregistering here would unregister there
         _registry.forget(self)
@@ -396,9 +409,8 @@ _poisoned: Final[dict[int, tuple[NativeLibrary, NativePanicError]]] = {}
 """Libraries that panicked, by id; they are kept, so that no id is used again."""
 
 
-@contextlib.contextmanager
-def hold_runtime() -> Generator[Runtime]:
-    """The running loop's runtime, kept alive for the block; the native library is loaded by the first one.
+def acquire_runtime() -> Runtime:
+    """The running loop's runtime, kept alive until `Runtime.release`; the native library is loaded by the first one.
 
     Raises:
         NativeLoadError: no native library could be loaded.
@@ -407,12 +419,17 @@ def hold_runtime() -> Generator[Runtime]:
     """
     runtime = _registry.current()
     runtime.users += 1
+    return runtime
+
+
+@contextlib.contextmanager
+def hold_runtime() -> Generator[Runtime]:
+    """As `acquire_runtime`, for the length of a block."""
+    runtime = acquire_runtime()
     try:
         yield runtime
     finally:
-        runtime.users -= 1
-        if not runtime.users:
-            runtime.close()
+        runtime.release()
 
 
 def runtimes() -> list[Runtime]:

@@ -28,7 +28,11 @@ def send_request(library: NativeLibrary, name: str, fields: dict[str, Any]) -> b
         # `data` is held by our caller's frame until the request has returned, and the library copies during the call.
         fields = {key: value for key, value in fields.items() if key != "data"}
         fields.update(data_ptr=address_of(data), data_len=len(data))
-    message = encode_request(name, fields)
+    return send_encoded(library, name, encode_request(name, fields))
+
+
+def send_encoded(library: NativeLibrary, name: str, message: bytes) -> bytes:
+    """As `send_request`, for an FfiRequest that is serialised already."""
     try:
         return library.request(message)
     except NativeRefusalError:

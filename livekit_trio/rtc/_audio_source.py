@@ -13,16 +13,15 @@ from typing_extensions import override
 
 from .._errors import CaptureError, SourceBusyError, SourceClosedError
 from .._ffi._loop_event import LoopEvent
+from .._ffi._messages import new_request
 from .._ffi._objects import make_native
-from .._ffi._runtime import hold_runtime
+from .._ffi._runtime import acquire_runtime
 from ._enums import TrackKind
 from ._source import Source
 from ._validators import check_integer
 from ._video_layout import address_of_buffer
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from .._ffi._calls import Call
     from .._ffi._runtime import Runtime
     from ._audio_frame import AudioFrame
@@ -43,8 +42,7 @@ class _Capture:
     """A frame that the native side is taking over; it takes one at a time."""
 
     runtime: Runtime
-    holding: AbstractContextManager[Runtime]
-    """Keeps the runtime until the native side is done, whether anybody waits for that or not."""
+    """Held until the native side is done, whether anybody waits for that or not."""
     call: Call | None = None
 
 
@@ -122,6 +120,11 @@ class AudioSource(Source):
         self._freed: LoopEvent | None = None
         self._played_at = 0.0
         """When all that was captured will have been played, by `time.monotonic`."""
+        self._message = new_request()
+        """Of a capture, made once: all but the frame in it stays."""
+        capture = self._message.capture_audio_frame
+        capture.source_handle = self._native.handle
+        capture.buffer.sample_rate, capture.buffer.num_channels = sample_rate, num_channels
         self._listeners: list[LoopEvent] = []
         """Who waits for the queue to run empty."""
 
@@ -250,17 +253,18 @@ class AudioSource(Source):
                 await freed.wait()
 
     async def _capture(self, frame: AudioFrame) -> None:
-        native, samples = self._opened(), frame.data
-        holding = hold_runtime()
-        pending = self._pending = _Capture(holding.__enter__(), holding)
-        buffer = {
-            "data_ptr": address_of_buffer(samples),
-            "num_channels": frame.num_channels,
-            "sample_rate": frame.sample_rate,
-            "samples_per_channel": frame.samples_per_channel,
-        }
-        fields = {"source_handle": native.handle, "buffer": buffer}
-        pending.call = call = pending.runtime.send("capture_audio_frame", fields, on_end=self._free)
+        self._opened()
+        samples = frame.data  # held until it has been sent: the library copies meanwhile
+
+        def encode(async_id: int) -> bytes:
+            capture = self._message.capture_audio_frame
+            capture.request_async_id = async_id
+            capture.buffer.data_ptr = address_of_buffer(samples)
+            capture.buffer.samples_per_channel = frame.samples_per_channel
+            return self._message.SerializeToString()
+
+        pending = self._pending = _Capture(acquire_runtime())
+        pending.call = call = pending.runtime.send("capture_audio_frame", {}, on_end=self._free, encode=encode)
         self._played_at = max(self._played_at, time.monotonic()) + frame.duration
         try:
             reply = await call.wait()
@@ -276,7 +280,7 @@ class AudioSource(Source):
         if self._freed is not None:
             self._freed.set()
         if pending is not None:
-            pending.holding.__exit__(None, None, None)
+            pending.runtime.release()
 
     def _tell_listeners(self) -> None:
         for listener in tuple(self._listeners):

@@ -22,13 +22,12 @@ from typing_extensions import override
 from .._errors import EndOfStream, RoomClosedError, StreamBusyError, StreamClosedError, StreamLaggedError
 from .._ffi._messages import event_class
 from .._ffi._objects import NativeObject
-from .._ffi._runtime import hold_runtime
+from .._ffi._runtime import acquire_runtime
 from .._guard import MadeByTheRoom
 from .._mailbox import StreamStatistics, WouldBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Literal, TypeAlias
 
@@ -79,7 +78,6 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self._capacity = capacity
         self._fails = overflow == "fail"
         self._state = "new"
-        self._holding: AbstractContextManager[Runtime] | None = None
         self._runtime: Runtime | None = None
         self._unfollow: Callable[[], None] | None = None
         self._ring: Ring | None = None
@@ -97,8 +95,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     def __enter__(self) -> Self:
         if self._state != "new":
             raise StreamClosedError("a media stream is entered once; open another one")
-        self._holding = hold_runtime()
-        self._runtime = self._holding.__enter__()
+        self._runtime = acquire_runtime()
         self._library = self._runtime.library
         self._parse = event_class(self.event).FromString
         self._state = "open"
@@ -126,17 +123,17 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
 
     def close(self) -> None:
         """End the stream here and forget what was not read; idempotent. Frames that were read stay valid."""
+        was_open, self._state = self._state == "open", "closed"
         if self._unfollow is not None:
             self._unfollow()
-        self._state, self._unfollow = "closed", None
+            self._unfollow = None
         self.detach()
         while self._rest:
             self._decode(*self._rest.popleft())  # a frame that nobody keeps frees its memory
         self._end = StreamClosedError("this media stream was closed")
         self._tell()
-        holding, self._holding = self._holding, None
-        if holding is not None:
-            holding.__exit__(None, None, None)
+        if was_open:
+            self._opened().release()
 
     @override
     async def aclose(self) -> None:
