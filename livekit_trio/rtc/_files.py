@@ -43,13 +43,13 @@ def safe_name(name: str) -> str:
     """
     base = re.split(r"[/\\]", name)[-1]
     base = "".join(character for character in base if unicodedata.category(character)[0] != "C")
-    base = re.sub(r'[<>:"|?*]', "_", base).strip(" .")
+    base = re.sub(r'[<>:"|?*]', "_", re.sub(r"\s+", " ", base)).strip(" .")
     if _RESERVED.match(base):
         base = f"_{base}"
     stem, suffix = os.path.splitext(base)
     suffix = suffix.encode()[: MAX_NAME // 2].decode(errors="ignore")
     stem = stem.encode()[: MAX_NAME - len(suffix.encode())].decode(errors="ignore")
-    return f"{stem}{suffix}" or "unnamed"
+    return f"{stem}{suffix}".rstrip(" .") or "unnamed"
 
 
 class WorkerFile:
