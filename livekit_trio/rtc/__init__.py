@@ -161,9 +161,15 @@ from ._resampler import (
     AudioResamplerQuality as AudioResamplerQuality,
 )
 from ._room import Room as Room
+from ._rpc_method import (
+    JsonSerializer as JsonSerializer,
+    RpcMethod as RpcMethod,
+    RpcSerializer as RpcSerializer,
+)
 from ._rpc_types import (
     RpcCallInfo as RpcCallInfo,
     RpcError as RpcError,
+    RpcHandler as RpcHandler,
     RpcInterceptor as RpcInterceptor,
     RpcInvocationData as RpcInvocationData,
     RpcStatistics as RpcStatistics,

@@ -49,6 +49,13 @@ class RoomLink(Protocol):
         """
         ...
 
+    def tell(self, name: str, /, **fields: Any) -> None:
+        """Send a request that is answered at once, also while the room is being left. Never raises.
+
+        For what the native side must be told if it is still there, such as the answer that it waits for.
+        """
+        ...
+
     async def call(self, name: str, /, **fields: Any) -> Any:
         """Send a request that is answered by a callback; returns the inner callback message, its ``error`` unread.
 

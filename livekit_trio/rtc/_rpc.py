@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from .._guard import MadeByTheRoom
+from ._rpc_method import RpcMethod
 from ._rpc_types import OutgoingNext, RpcCallInfo, RpcError, RpcErrorCode, RpcHandler, RpcInterceptor, built_in_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from ._local_participant import LocalFacts
-    from ._rpc_types import RpcStatistics
+    from ._rpc_method import RequestT, ResponseT
+    from ._rpc_types import RpcInvocationData, RpcStatistics
 
 HandlerT = TypeVar("HandlerT", bound=RpcHandler)
 
@@ -28,6 +30,7 @@ class RpcCalls(metaclass=MadeByTheRoom):
 
     _local: LocalFacts
 
+    @overload
     async def perform_rpc(
         self,
         *,
@@ -36,22 +39,46 @@ class RpcCalls(metaclass=MadeByTheRoom):
         payload: str = "",
         response_timeout: float = RESPONSE_TIMEOUT,
         max_round_trip_latency: float = MAX_ROUND_TRIP,
-    ) -> str:
+    ) -> str: ...
+    @overload
+    async def perform_rpc(
+        self,
+        *,
+        destination_identity: str,
+        method: RpcMethod[RequestT, ResponseT],
+        payload: RequestT,
+        response_timeout: float = RESPONSE_TIMEOUT,
+        max_round_trip_latency: float = MAX_ROUND_TRIP,
+    ) -> ResponseT: ...
+    async def perform_rpc(
+        self,
+        *,
+        destination_identity: str,
+        method: str | RpcMethod[Any, Any],
+        payload: Any = "",
+        response_timeout: float = RESPONSE_TIMEOUT,
+        max_round_trip_latency: float = MAX_ROUND_TRIP,
+    ) -> Any:
         """Call a method of another participant and return its answer.
 
         The two times are the native library's, and not what one might think; ``docs/rpc.md`` has a picture.
 
         Args:
             destination_identity: whom to call.
-            method: the method's name.
-            payload: what it is told.
+            method: the method's name, or an `RpcMethod`.
+            payload: what it is told: text of any length, or of at most 15 360 bytes for somebody with an old SDK or of whom
+                the server has not told us yet; or what the `RpcMethod` takes.
             response_timeout: seconds for the answer, from its acknowledgement on. The handler is given *response_timeout*
                 less *max_round_trip_latency*, and at least one second.
             max_round_trip_latency: seconds until the recipient must have acknowledged the call.
 
+        Returns:
+            The answer: text, or what the `RpcMethod` returns.
+
         Raises:
             RpcError: the call failed, or its handler raised this. Its code says which.
-            ValueError: a time is not above zero, or a name is empty.
+            ValueError: a time is not above zero, a name is empty, or *payload* has no text.
+            TypeError: *payload* is not what it should be.
             RoomClosedError: the room has ended, or ended meanwhile.
 
         Cancellation:
@@ -60,24 +87,35 @@ class RpcCalls(metaclass=MadeByTheRoom):
         Source:
             PerformRpcRequest (livekit-ffi rpc.proto).
         """
+        typed = method if isinstance(method, RpcMethod) else None
+        text = payload if typed is None else typed.serializer.dumps(payload)
+        if not isinstance(text, str):
+            raise TypeError(f"payload must be text, not {type(text).__name__}, unless method is an RpcMethod")
         call = RpcCallInfo(
             destination_identity=destination_identity,
-            method=method,
-            payload=payload,
+            method=_name(method),
+            payload=text,
             response_timeout=response_timeout,
             max_round_trip_latency=max_round_trip_latency,
         )
         perform: OutgoingNext = self._perform
         for interceptor in reversed(self._local.rpc.interceptors):
             perform = _wrapped(interceptor, perform)
-        return await perform(call)
+        answer = await perform(call)
+        return answer if typed is None else typed.parse_answer(answer)
 
     @overload
     def register_rpc_method(self, method: str, handler: RpcHandler) -> RpcHandler: ...
     @overload
-    def register_rpc_method(self, method: str) -> Callable[[HandlerT], HandlerT]: ...
     def register_rpc_method(
-        self, method: str, handler: RpcHandler | None = None
+        self,
+        method: RpcMethod[RequestT, ResponseT],
+        handler: Callable[[RpcInvocationData[RequestT]], Awaitable[ResponseT] | ResponseT],
+    ) -> RpcHandler: ...
+    @overload
+    def register_rpc_method(self, method: str | RpcMethod[Any, Any]) -> Callable[[HandlerT], HandlerT]: ...
+    def register_rpc_method(
+        self, method: str | RpcMethod[Any, Any], handler: RpcHandler | None = None
     ) -> RpcHandler | Callable[[HandlerT], HandlerT]:
         """Let others call *handler*; without one, the returned decorator registers what it decorates.
 
@@ -88,7 +126,7 @@ class RpcCalls(metaclass=MadeByTheRoom):
         what is beyond that is refused with APPLICATION_ERROR.
 
         Args:
-            method: the name to call it by; case matters.
+            method: the name to call it by; case matters. Or an `RpcMethod`, whose types the handler then takes and returns.
             handler: what answers.
 
         Returns:
@@ -111,11 +149,12 @@ class RpcCalls(metaclass=MadeByTheRoom):
             return register
         if not callable(cast("object", handler)):
             raise TypeError(f"an RPC handler must be callable, not {type(handler).__name__}")
-        _check_name("the method's name", method)
-        self._local.rpc.register(method, handler)
+        name, answer = (method.name, method.wrap(handler)) if isinstance(method, RpcMethod) else (method, handler)
+        _check_name("the method's name", name)
+        self._local.rpc.register(name, answer)
         return handler
 
-    def unregister_rpc_method(self, method: str) -> None:
+    def unregister_rpc_method(self, method: str | RpcMethod[Any, Any]) -> None:
         """Let nobody call *method* any more; calls that are here already go on.
 
         Raises:
@@ -125,10 +164,10 @@ class RpcCalls(metaclass=MadeByTheRoom):
         Source:
             UnregisterRpcMethodRequest (livekit-ffi rpc.proto).
         """
-        self._local.rpc.unregister(method)
+        self._local.rpc.unregister(_name(method))
 
     @contextmanager
-    def rpc_method(self, method: str, handler: RpcHandler) -> Generator[None]:
+    def rpc_method(self, method: str | RpcMethod[Any, Any], handler: RpcHandler) -> Generator[None]:
         """Let others call *handler* for the length of a ``with`` block; see `register_rpc_method`.
 
         ::
@@ -147,7 +186,7 @@ class RpcCalls(metaclass=MadeByTheRoom):
         try:
             yield
         finally:
-            self._local.rpc.forget(method)
+            self._local.rpc.forget(_name(method))
 
     def add_rpc_interceptor(self, interceptor: RpcInterceptor) -> None:
         """Let *interceptor* see every call from now on; the first one added is the outermost. Idempotent."""
@@ -193,6 +232,10 @@ def _wrapped(interceptor: RpcInterceptor, inner: OutgoingNext) -> OutgoingNext:
         return await interceptor.intercept_outgoing(call, inner)
 
     return outer
+
+
+def _name(method: str | RpcMethod[Any, Any]) -> str:
+    return method.name if isinstance(method, RpcMethod) else method
 
 
 def _check_name(what: str, name: str) -> None:

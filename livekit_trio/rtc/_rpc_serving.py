@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import anyio
 import attrs
 
-from .._errors import NativeError, RoomClosedError
+from .._errors import RoomClosedError
 from ._rpc_types import (
     IncomingNext,
     RpcError,
@@ -61,6 +61,8 @@ class Invocation:
     interceptors: tuple[RpcInterceptor, ...]
     arrived_ns: int
     event: Any
+    turn: anyio.Event = attrs.field(factory=anyio.Event, init=False)
+    """Set once the handler may run."""
 
     def data(self) -> RpcInvocationData:
         """What the handler is told, with its time as it is now."""
@@ -88,7 +90,7 @@ class RpcServer:
         self._unanswered: set[int] = set()
         self._accepted: deque[Invocation] = deque()
         self._arrived = anyio.Event()
-        self._turns = anyio.Semaphore(MAX_RUNNING)
+        self._waiting: deque[Invocation] = deque()
         self._running = 0
         self._counts: Counter[str] = Counter()
         self._ended = False
@@ -118,7 +120,7 @@ class RpcServer:
     def statistics(self) -> RpcStatistics:
         return RpcStatistics(
             running=self._running,
-            waiting=len(self._unanswered) - self._running,
+            waiting=len(self._accepted) + len(self._waiting),
             answered=self._counts["answered"],
             failed=self._counts["failed"],
             timed_out=self._counts["timed_out"],
@@ -167,7 +169,9 @@ class RpcServer:
             while not self._ended:
                 while self._accepted:
                     invocation = self._accepted.popleft()
+                    self._waiting.append(invocation)
                     invocation.registration.context.run(handlers.start_soon, self._serve_one, invocation)
+                self._give_turns()
                 self._arrived = anyio.Event()
                 await self._arrived.wait()
 
@@ -178,12 +182,8 @@ class RpcServer:
         budget = anyio.CancelScope(deadline=data.deadline)
         try:
             with budget:
-                async with self._turns:
-                    self._running += 1
-                    try:
-                        answer = await _run_chain(invocation, data)
-                    finally:
-                        self._running -= 1
+                await invocation.turn.wait()
+                answer = await _run_chain(invocation, data)
             outcome = "answered"
         except RpcError as error:
             outcome, answer = "answered", error
@@ -194,6 +194,20 @@ class RpcServer:
             if budget.cancelled_caught:
                 outcome, answer = "timed_out", built_in_error(RpcErrorCode.RESPONSE_TIMEOUT)
             self._answer(invocation.id, outcome, answer)
+            self._leave(invocation)
+
+    def _give_turns(self) -> None:
+        # In the order of arrival: tasks that begin together begin in no order.
+        while self._waiting and self._running < MAX_RUNNING:
+            self._running += 1
+            self._waiting.popleft().turn.set()
+
+    def _leave(self, invocation: Invocation) -> None:
+        if invocation.turn.is_set():
+            self._running -= 1
+            self._give_turns()
+        else:
+            self._waiting.remove(invocation)
 
     # ---- answers
 
@@ -208,15 +222,12 @@ class RpcServer:
         fields: dict[str, Any] = {"payload": answer}
         if isinstance(answer, RpcError):
             fields = {"error": {"code": int(answer.code), "message": answer.message, "data": answer.data}}
-        try:
-            self._link.request(
-                "rpc_method_invocation_response",
-                local_participant_handle=self._handle,
-                invocation_id=invocation_id,
-                **fields,
-            )
-        except (NativeError, RoomClosedError) as error:
-            _logger.debug("an RPC could not be answered: %s", error)  # the native room is gone, and its callers know
+        self._link.tell(
+            "rpc_method_invocation_response",
+            local_participant_handle=self._handle,
+            invocation_id=invocation_id,
+            **fields,
+        )
 
 
 async def _run_chain(invocation: Invocation, data: RpcInvocationData) -> str:

@@ -11,12 +11,13 @@ connection (`RoomState.connection_state`), not of the session: nothing here depe
 from __future__ import annotations
 
 import enum
+import logging
 from typing import TYPE_CHECKING, Any, Final, final
 
 import anyio
 import anyio.lowlevel
 
-from .._errors import NativePanicError, NativeRefusalError, RoomClosedError, internal_error
+from .._errors import NativeError, NativePanicError, NativeRefusalError, RoomClosedError, internal_error
 from .._ffi._abc import LAGGED
 from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet, retire_room
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .._streams import EventStream
     from ._publication import LocalTrackPublication
     from ._track import LocalTrack
+
+_logger = logging.getLogger("livekit_trio")
 
 ROOM_EVENT: Final = 1
 CONNECT_REPLY: Final = 5
@@ -107,6 +110,14 @@ class RoomSession:
         self.check_open()
         self._hand_over(name, fields)
         return self.runtime.send(name, fields, group=self._calls)
+
+    def tell(self, name: str, /, **fields: Any) -> None:
+        if self.phase is Phase.CLOSED or self.runtime.inherited:
+            return
+        try:
+            self.runtime.request(name, **fields)
+        except NativeError as error:
+            _logger.debug("%s came too late: %s", name, error)
 
     async def call(self, name: str, /, **fields: Any) -> Any:
         self.check_open()

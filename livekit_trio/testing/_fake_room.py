@@ -94,6 +94,7 @@ class FakeRoom:
         self._leaving: FakeRequest | None = None
         self._published: list[str] = []
         self._sid_numbers = itertools.count(1)
+        self._invocation_numbers = itertools.count(1)
 
     # ---- what happens in the room
 
@@ -128,6 +129,34 @@ class FakeRoom:
             user["topic"] = topic
         kind = _RELIABLE if reliable else _LOSSY
         self.emit(data_packet_received={"kind": kind, "participant_identity": identity, "user": user})
+
+    def invoke(self, method: str, payload: str = "", caller: str = "bob", timeout_ms: int = 8000) -> int:
+        """Let *caller* call a method of ours; the invocation's number, by which `answer_to` finds the answer."""
+        number = next(self._invocation_numbers)
+        self._fake.emit(
+            rpc_method_invocation={
+                "local_participant_handle": self.local_participant,
+                "invocation_id": number,
+                "method": method,
+                "request_id": f"request {number}",
+                "caller_identity": caller,
+                "payload": payload,
+                "response_timeout_ms": timeout_ms,
+            }
+        )
+        return number
+
+    def answer_to(self, invocation: int) -> str | int | None:
+        """What an invocation was answered: the payload, or the error's code; None if it was not answered yet.
+
+        Raises:
+            AssertionError: it was answered more than once.
+        """
+        requests = [request.message for request in self._fake.requested("rpc_method_invocation_response")]
+        answers = [message for message in requests if message.invocation_id == invocation]
+        if len(answers) > 1:
+            raise AssertionError(f"invocation {invocation} was answered {len(answers)} times")
+        return next((answer.error.code if answer.HasField("error") else answer.payload for answer in answers), None)
 
     def end(self, reason: int) -> None:
         """End the room, as the server or the network does; *reason* is a DisconnectReason."""

@@ -64,6 +64,9 @@ class Link:
     def send(self, name: str, /, **fields: Any) -> Any:
         raise NotImplementedError("streams have the real session in their tests")
 
+    def tell(self, name: str, /, **fields: Any) -> None:
+        self.requests.append((name, fields))
+
     async def call(self, name: str, /, **fields: Any) -> Any:
         self.check_open()
         await anyio.lowlevel.checkpoint()

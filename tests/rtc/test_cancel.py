@@ -12,7 +12,7 @@ import pytest
 from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary, FakeRequest
-from tests.cancelling import cancel_at, ways
+from tests.cancelling import Program, cancel_at, ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ async def test_cancelled_at_every_suspension(anyio_backend_name: str, delayed: t
         for at in itertools.count(1):
             fake = FakeLibrary()
             with fake.installed():
-                reached = await cancel_once(fake, Delays(fake, *delayed), way, at, late=late)
+                reached = await cancel_once(Delays(fake, *delayed), way, at, late=late)
                 await assert_idle()
             fake.check()
             assert len(fake.requested("disconnect")) == len(fake.requested("connect")), f"{way} at {at}"
@@ -69,8 +69,8 @@ async def test_cancelled_at_every_suspension(anyio_backend_name: str, delayed: t
                 break
 
 
-async def cancel_once(fake: FakeLibrary, delays: Delays, way: str, at: int, *, late: bool) -> bool:
-    """Cancel one visit; delayed replies are let go whenever everything waits, but not after the cancel if *late*."""
+async def cancel_once(delays: Delays, way: str, at: int, *, late: bool, program: Program = visit) -> bool:
+    """Cancel one visit, or another *program*; delayed replies are let go whenever everything waits, but not after the cancel if *late*."""
     cancelled = False
 
     def on_cancel() -> None:
@@ -86,7 +86,7 @@ async def cancel_once(fake: FakeLibrary, delays: Delays, way: str, at: int, *, l
     reached = False
     async with anyio.create_task_group() as group:
         group.start_soon(help_on)
-        reached = await cancel_at(visit, at, way, on_cancel)
+        reached = await cancel_at(program, at, way, on_cancel)
         group.cancel_scope.cancel()
     delays.let_go()
     return reached
