@@ -74,7 +74,9 @@ def media_subjects(folder: Path) -> list[Subject]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.media", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round, some 4 minutes, instead of three long ones")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, some 4 minutes, instead of three long ones"
+    )
     parser.add_argument("--only", default="", help="measure only subjects whose name contains this")
     arguments = parser.parse_args()
     rounds, seconds = (1, 4.0) if arguments.quick else (3, 10.0)

@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 
 from livekit_trio import rtc
+from livekit_trio._ffi._runtime import hold_runtime
 
 from . import read_line, say, snapshot, tokens
 
@@ -56,11 +57,13 @@ async def capture(sources: str) -> None:
             await source.capture_frame(frame)
             counter.count += 1
 
-    async with anyio.create_task_group() as group:
-        for _ in range(int(sources)):
-            group.start_soon(play, rtc.AudioSource(RATE, 1, 100))
-        await answer(counter)
-        group.cancel_scope.cancel()
+    # The pump is there all the time, as it is in a program that has joined a room.
+    with hold_runtime():
+        async with anyio.create_task_group() as group:
+            for _ in range(int(sources)):
+                group.start_soon(play, rtc.AudioSource(RATE, 1, 100))
+            await answer(counter)
+            group.cancel_scope.cancel()
 
 
 if __name__ == "__main__":
