@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import trio
 from rich.console import Console
 from rich.text import Text
@@ -55,12 +54,10 @@ async def _print_events(console: Console, name: str, room: rtc.Room) -> None:
 
 
 def _facts(event: rtc.RoomEvent) -> str:
-    shown: list[str] = []
-    for field in attrs.fields(type(event)):
-        if field.repr:
-            value: Any = getattr(event, field.name)
-            shown.append(f"{field.name}={getattr(value, 'identity', value)!r}")
-    return " ".join(shown)
+    if isinstance(event, rtc.TokenRefreshed):
+        return ""  # a secret
+    facts: dict[str, Any] = vars(event)
+    return " ".join(f"{name}={getattr(value, 'identity', value)!r}" for name, value in facts.items())
 
 
 def _token(server: DevServer, identity: str) -> str:
