@@ -1,0 +1,114 @@
+"""Audio and video to and from livekit-client: what is heard, what is seen, and through which codec."""
+
+from __future__ import annotations
+
+from itertools import count, pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import pytest
+
+from livekit_trio import rtc
+from livekit_trio.testing._media import colour_bars, read_counter, tone_frames, tone_frequency
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from tests.peers.driver import Peer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
+
+HZ_UP: Final = 700.0
+HZ_DOWN: Final = 1_000.0
+FRAMES_PER_SECOND: Final = 15
+
+
+@pytest.fixture
+def codecs(anyio_backend_name: str) -> tuple[str, ...]:
+    """All of them on Trio; elsewhere that media flows there too."""
+    return ("VP8", "H264", "VP9", "AV1") if anyio_backend_name == "trio" else ("VP8",)
+
+
+@pytest.mark.parametrize("simulcast", [False, True], ids=["plain", "simulcast"])
+async def test_from_the_browser(meeting: tuple[rtc.Room, Peer], codecs: tuple[str, ...], simulcast: bool) -> None:
+    room, browser = meeting
+    with anyio.fail_after(90), room.open_events(rtc.TrackSubscribed) as subscribed:
+        await browser.ask("publish_audio", hz=HZ_UP)
+        sound = (await subscribed.receive()).track
+        assert isinstance(sound, rtc.RemoteAudioTrack)
+        with sound.open_stream(sample_rate=48_000) as frames:
+            heard = [await frames.receive() for _ in range(150)]
+        assert tone_frequency(heard[50:]) == pytest.approx(HZ_UP, rel=0.01)
+
+        for codec in codecs:
+            sid = await browser.ask(
+                "publish_video", codec=codec.lower(), simulcast=simulcast, fps=FRAMES_PER_SECOND, name=codec
+            )
+            event = await subscribed.receive()
+            assert isinstance(event.track, rtc.RemoteVideoTrack)
+            with event.track.open_stream() as pictures:
+                counters = [number async for number in _numbers(pictures, 15)]
+            assert all(earlier < later for earlier, later in pairwise(counters)), codec
+            assert event.publication.mime_type.lower() == f"video/{codec.lower()}"
+            if codec in ("VP8", "H264"):  # the others' layers are in one stream, and livekit-client then says simulcast
+                assert event.publication.simulcasted is simulcast
+            await browser.ask("unpublish", sid=sid)
+
+
+async def _numbers(pictures: rtc.VideoStream, wanted: int) -> AsyncGenerator[int]:
+    async for picture in pictures:
+        number = read_counter(picture)
+        if number is not None:
+            yield number
+            wanted -= 1
+            if not wanted:
+                return
+
+
+@pytest.mark.parametrize("simulcast", [False, True], ids=["plain", "simulcast"])
+async def test_to_the_browser(meeting: tuple[rtc.Room, Peer], codecs: tuple[str, ...], simulcast: bool) -> None:
+    room, browser = meeting
+    me = room.local_participant
+    source = rtc.AudioSource(48_000, 1)
+    microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    with anyio.fail_after(90):
+        async with anyio.create_task_group() as players:
+            players.start_soon(_play, source)
+            async with me.published_track(rtc.LocalAudioTrack.create_audio_track("tone", source), microphone):
+                await browser.wait_for("track_subscribed", identity="ours", kind="audio")
+                heard = await browser.ask("hear", identity="ours", seconds=1.5)
+                assert heard["hz"] == pytest.approx(HZ_DOWN, rel=0.01)
+                assert heard["level"] > 0.1
+            for codec in codecs:
+                seen = await _show_to(room, browser, rtc.VideoCodec[codec], simulcast=simulcast)
+                counters = [number for number in seen["counters"] if number is not None]
+                assert len(counters) > 10, codec
+                assert all(earlier <= later for earlier, later in pairwise(counters)), codec
+                assert seen["mime_type"].lower() == f"video/{codec.lower()}"
+            players.cancel_scope.cancel()
+
+
+async def _play(source: rtc.AudioSource) -> None:
+    for frame in tone_frames(HZ_DOWN):
+        await source.capture_frame(frame)
+
+
+async def _show_to(room: rtc.Room, browser: Peer, codec: rtc.VideoCodec, *, simulcast: bool) -> dict[str, Any]:
+    """Publish a video until the browser has seen enough of it, and return what it saw."""
+    source = rtc.VideoSource(640, 360)
+
+    async def show() -> None:
+        for number in count():
+            source.capture_frame(colour_bars(number))
+            await anyio.sleep(1 / FRAMES_PER_SECOND)
+
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA, video_codec=codec, simulcast=simulcast)
+    track = rtc.LocalVideoTrack.create_video_track(codec.name, source)
+    seen: dict[str, Any] = {}
+    async with room.local_participant.published_track(track, options), anyio.create_task_group() as showing:
+        showing.start_soon(show)
+        await browser.wait_for("track_subscribed", identity="ours", kind="video")
+        seen |= await browser.ask("see", identity="ours", seconds=2.5)
+        showing.cancel_scope.cancel()
+    await browser.wait_for("track_unsubscribed", identity="ours", kind="video")
+    return seen
