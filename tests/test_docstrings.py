@@ -20,13 +20,14 @@ import trio
 
 import livekit_trio
 from livekit_trio import _errors, api, rtc, testing
+from livekit_trio.rtc import stats
 from livekit_trio.rtc._event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-PACKAGES: Final = (rtc, api, testing)
+PACKAGES: Final = (rtc, stats, api, testing)
 
 ASKS_THE_NATIVE_SIDE: Final = {"call", "request"}
 """Methods of `RoomLink`: whoever uses them can meet a closed room, and says which message it sends."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._local_participant import LocalParticipant
     from ._participant import RemoteParticipant
     from ._session import RoomSession
+    from ._stats import RoomStats
 
 T1 = TypeVar("T1", bound="RoomEvent")
 T2 = TypeVar("T2", bound="RoomEvent")
@@ -367,6 +368,23 @@ class Room(StreamAccepting):
         )
         if reply.error:
             raise OperationError(reply.error)
+
+    async def get_stats(self) -> RoomStats:
+        """Return what the native library has measured of the room's media and connections; see `rtc.stats`.
+
+        Raises:
+            OperationError: the native side could not tell.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            Nothing is left behind.
+
+        Source:
+            GetSessionStatsRequest (livekit-ffi room.proto).
+        """
+        from ._stats import ask_room
+
+        return await ask_room(self._session, self._session.room_handle)
 
     @override
     def __repr__(self) -> str:

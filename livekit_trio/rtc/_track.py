@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._enums import VideoBufferType
     from ._link import RoomLink
     from ._media_stream import Overflow
+    from ._stats import StatsReport
     from ._video_source import VideoSource
     from ._video_stream import VideoStream
 
@@ -106,6 +107,23 @@ class Track(metaclass=MadeByTheRoom):
     def ended(self) -> bool:
         """Whether no media will come any more: unsubscribed, unpublished, its participant gone or the room closed."""
         return self._facts.ended
+
+    async def get_stats(self) -> StatsReport:
+        """Return what the native library has measured of this track's media, connection and codec; see `rtc.stats`.
+
+        Raises:
+            OperationError: it measures none, since the track has ended or is not published.
+            RoomClosedError: the room of this remote track has ended.
+
+        Cancellation:
+            Nothing is left behind.
+
+        Source:
+            GetStatsRequest (livekit-ffi track.proto).
+        """
+        from ._stats import ask_track
+
+        return await ask_track(self._facts, self._link)
 
     @override
     def __repr__(self) -> str:

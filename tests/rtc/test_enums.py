@@ -9,9 +9,11 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio._ffi import _proto as native
+from livekit_trio.rtc import stats
 from livekit_trio.rtc._enums import OpenEnum
 
-ENUMS = [value for value in vars(rtc).values() if isinstance(value, type) and issubclass(value, OpenEnum)]
+SHOWN = [*vars(rtc).values(), *vars(stats).values()]
+ENUMS = [value for value in SHOWN if isinstance(value, type) and issubclass(value, OpenEnum)]
 
 
 def test_all_are_exported() -> None:
