@@ -184,6 +184,11 @@ def test_the_program_fails_with_one_line_and_no_traceback(server: DevServer) -> 
     lacking = program("rooms", "list")
     assert (lacking.returncode, lacking.stdout) == (2, "")
     assert lacking.stderr == "livekit-trio: url must be given, or LIVEKIT_URL be set\n"
+    wrong = program(
+        "rooms", "list", "--url", server.url, "--api-key", server.api_key, "--api-secret", "x" * 32, COLUMNS="200"
+    )
+    assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (1, "", 1)
+    assert wrong.stderr.startswith("livekit-trio: unauthenticated (401): invalid token: <token>")
     nobody = program("rooms", "list", "--url", "ws://127.0.0.1:1", "--api-key", "k", "--api-secret", "x" * 32)
     assert (nobody.returncode, nobody.stdout, len(nobody.stderr.splitlines())) == (1, "", 1)
     assert "http://127.0.0.1:1" in nobody.stderr
