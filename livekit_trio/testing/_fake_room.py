@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
+from ._fake_streams import FakeInflow
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ._fake_library import FakeLibrary, FakeRequest, Handler
 
@@ -94,6 +96,7 @@ class FakeRoom:
         self._leaving: FakeRequest | None = None
         self._published: list[str] = []
         self._sid_numbers = itertools.count(1)
+        self._stream_numbers = itertools.count(1)
         self._invocation_numbers = itertools.count(1)
 
     # ---- what happens in the room
@@ -113,6 +116,39 @@ class FakeRoom:
             self.emit(
                 track_published={"participant_identity": participant.identity, "publication": {"info": track.info()}}
             )
+
+    def publish(self, identity: str, track: FakeTrack) -> None:
+        """Let somebody publish another track."""
+        self._replace(identity, lambda tracks: (*tracks, track))
+        self.emit(track_published={"participant_identity": identity, "publication": {"info": track.info()}})
+
+    def unpublish(self, identity: str, sid: str) -> None:
+        """Let somebody withdraw a track, which is unsubscribed first."""
+        self._replace(identity, lambda tracks: tuple(track for track in tracks if track.sid != sid))
+        self.unsubscribe(identity, sid)
+        self.emit(track_unpublished={"participant_identity": identity, "publication_sid": sid})
+
+    def subscribe(self, identity: str, sid: str) -> int:
+        """Let a track's media begin to arrive; returns the handle of the track."""
+        track = next(known for known in self._tracks_of(identity) if known.sid == sid)
+        handle = self._fake.new_handle()
+        info = {"sid": sid, "name": track.name, "kind": track.kind, "stream_state": 1, "remote": True}
+        owned = {"handle": {"id": handle}, "info": info}
+        self.emit(track_subscribed={"participant_identity": identity, "track": owned})
+        return handle
+
+    def unsubscribe(self, identity: str, sid: str) -> None:
+        """Let a track's media arrive no longer."""
+        self.emit(track_unsubscribed={"participant_identity": identity, "track_sid": sid})
+
+    def _tracks_of(self, identity: str) -> tuple[FakeTrack, ...]:
+        return next(known.tracks for known in self.participants if known.identity == identity)
+
+    def _replace(self, identity: str, change: Callable[[tuple[FakeTrack, ...]], tuple[FakeTrack, ...]]) -> None:
+        self.participants = [
+            attrs.evolve(known, tracks=change(known.tracks)) if known.identity == identity else known
+            for known in self.participants
+        ]
 
     def leave(self, identity: str, reason: int = CLIENT_INITIATED) -> None:
         """Let somebody leave, and their tracks with them."""
@@ -157,6 +193,14 @@ class FakeRoom:
         if len(answers) > 1:
             raise AssertionError(f"invocation {invocation} was answered {len(answers)} times")
         return next((answer.error.code if answer.HasField("error") else answer.payload for answer in answers), None)
+
+    def open_stream(self, identity: str, topic: str, *, text: bool = True, **info: Any) -> FakeInflow:
+        """Let *identity* open a text or byte stream. *info*: further fields of its info."""
+        kind = "text" if text else "byte"
+        fields: dict[str, Any] = {"stream_id": f"s{next(self._stream_numbers)}", "topic": topic, **info}
+        reader = {"handle": {"id": self._fake.new_handle()}, "info": fields}
+        self.emit(**{f"{kind}_stream_opened": {"reader": reader, "participant_identity": identity}})
+        return FakeInflow(self._fake, kind, reader["handle"]["id"])
 
     def end(self, reason: int) -> None:
         """End the room, as the server or the network does; *reason* is a DisconnectReason."""
