@@ -56,6 +56,7 @@ from ._audio_stream import AudioStream as AudioStream
 from ._av_sync import AVSynchronizer as AVSynchronizer
 from ._connect import open_room as open_room
 from ._data_track import RemoteDataTrack as RemoteDataTrack
+from ._e2ee import E2EEManager as E2EEManager, FrameCryptor as FrameCryptor, KeyProvider as KeyProvider
 from ._encoded_video_source import (
     EncodedVideoFrame as EncodedVideoFrame,
     EncodedVideoSource as EncodedVideoSource,

@@ -81,12 +81,13 @@ async def open_room(
         ConnectRequest, ReadyForRoomEventRequest, DisconnectRequest (livekit-ffi room.proto).
     """
     _check_arguments(url, token, connect_timeout, leave_timeout)
+    options = options or RoomOptions()
     if not descriptors_are_left():
         raise ConnectError(
             ConnectErrorKind.DESCRIPTORS, _public_url(url), "the process has hardly any file descriptors left"
         )
     with hold_runtime() as runtime:
-        session = await _join(runtime, url, token, options or RoomOptions(), connect_timeout)
+        session = await _join(runtime, url, token, options, connect_timeout)
         body_error: BaseException | None = None
         try:
             async with anyio.create_task_group() as services:
@@ -95,7 +96,7 @@ async def open_room(
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:
-                    yield make(Room, session)
+                    yield make(Room, session, options.encryption)
                 except BaseException as error:  # noqa: ASYNC103, BLE001 - raised below
                     # Not through the nursery, which would wrap it in a group, or rebuild a group that it already is.
                     body_error = error

@@ -10,6 +10,7 @@ from .._errors import OperationError
 from .._guard import make
 from .._streams import EventStream
 from ._accept_streams import StreamAccepting
+from ._e2ee import E2EEManager
 from ._session import Phase
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ._enums import ConnectionState, DisconnectReason, ParticipantKind, SimulateScenarioKind
     from ._events import AnyParticipant, RoomEvent
     from ._local_participant import LocalParticipant
+    from ._options import E2EEOptions
     from ._participant import RemoteParticipant
     from ._session import RoomSession
     from ._stats import RoomStats
@@ -38,8 +40,9 @@ class Room(StreamAccepting):
     loop that opened it: a call from elsewhere raises `WrongLoopError`.
     """
 
-    def __init__(self, session: RoomSession) -> None:
+    def __init__(self, session: RoomSession, encryption: E2EEOptions | None) -> None:
         self._session = session
+        self._e2ee_manager = make(E2EEManager, session, session.room_handle, encryption)
 
     # ---- state
 
@@ -115,6 +118,11 @@ class Room(StreamAccepting):
     def is_recording(self) -> bool:
         """Whether the room is being recorded (by an egress)."""
         return self._session.state.is_recording
+
+    @property
+    def e2ee_manager(self) -> E2EEManager:
+        """The end-to-end encryption of this room, if `RoomOptions.encryption` asked for it."""
+        return self._e2ee_manager
 
     @property
     def empty_timeout(self) -> int:
