@@ -32,6 +32,7 @@ from .._ffi._load import use_library
 from .._ffi._memory import read_at
 from .._ffi._py_router import Router
 from .._ffi._requests import REQUESTS
+from ._fake_media import FakeMedia
 from ._fake_messages import complete
 from ._fake_room import FakeParticipant, FakeRoom, FakeRooms
 
@@ -143,8 +144,9 @@ class FakeLibrary:
         self.bad_drops: list[int] = []
         """Handles that were dropped although they were not alive."""
         self.rooms: Final = FakeRooms(self)
+        self.media: Final = FakeMedia(self)
         self._router = Router(self.request, self.drop)
-        self._handlers: dict[str, Handler] = self.rooms.handlers()
+        self._handlers: dict[str, Handler] = self.rooms.handlers() | self.media.handlers()
         self._memory: dict[int, array[int]] = {}
         self._handle_numbers = itertools.count(1)
         self._disowned = False
@@ -239,6 +241,9 @@ class FakeLibrary:
         request = FakeRequest(self, name, inner)
         if name == "publish_data":
             request.data = read_at(inner.data_ptr, inner.data_len)
+        elif name == "capture_audio_frame":
+            buffer = inner.buffer
+            request.data = read_at(buffer.data_ptr, 2 * buffer.num_channels * buffer.samples_per_channel)
         self.requests.append(request)
         self._check_handles(request)
         self.handler(name)(request)
@@ -247,7 +252,9 @@ class FakeLibrary:
     def drop(self, handle: int, /) -> bool:
         if self._router.silent:
             return False
-        self._memory.pop(handle, None)
+        memory = self._memory.pop(handle, None)
+        if memory is not None:
+            self.media.overwrite(memory)
         if handle not in self.live_handles:
             self.bad_drops.append(handle)
             return False
@@ -255,11 +262,15 @@ class FakeLibrary:
         return True
 
     def buffer(self, handle: int, address: int, length: int, /) -> NativeBuffer:
-        memory = self._memory.pop(handle)
+        import numpy as np
+
+        memory = self._memory[handle]
         if (address, length) != (memory.buffer_info()[0], len(memory)):
             raise ValueError("the buffer of this handle is elsewhere")
-        weakref.finalize(memory, self.drop, handle).atexit = False
-        return memoryview(memory).toreadonly()
+        # An object of its own between the memory and its views: it dies with the last of them, and the memory after it.
+        view = np.frombuffer(memory, np.uint8)
+        weakref.finalize(view, self.drop, handle).atexit = False
+        return view.data.toreadonly()
 
     def open_inbox(self, read_fd: int, write_fd: int, poke: Callable[[], None] | None = None, /) -> PyInbox:
         return self._router.open_inbox(read_fd, write_fd, poke)
