@@ -104,7 +104,8 @@ async def open_room(
                 services.cancel_scope.shield = True
                 session.start_leaving()
                 if runtime.pumping:
-                    with anyio.move_on_after(leave_timeout):
+                    # Shielded from the nursery too: AnyIO cancels it when a service that an outer scope has cancelled ends.
+                    with anyio.move_on_after(leave_timeout, shield=True):
                         await session.closed.wait()
                 services.cancel_scope.cancel()
         except anyio.get_cancelled_exc_class() as cancelled:
