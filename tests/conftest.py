@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import platform
 from collections import Counter
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio.testing
+from anyio._backends._asyncio import AsyncIOBackend
 from anyio.from_thread import start_blocking_portal
 
 from livekit_trio._errors import NativeLoadError
@@ -92,9 +95,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out, by tier: {counts} (a tier runs with `-m TIER`)")
 
 
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at all that pytest and the tests have made so far, which stays."""
+    gc.collect()
+    gc.freeze()
+
+
 def tier(item: pytest.Item) -> str:
     """The tier that *item* belongs to; ``default`` needs nothing but Python and the network's package registries."""
     return next((name for name in TIERS if item.get_closest_marker(name)), "default")
+
+
+async def wait_all_tasks_blocked(cls: type[AsyncIOBackend]) -> None:
+    """AnyIO's own, which looks every 0.1 s: much too seldom for tests that ask a thousand times."""
+    await cls.checkpoint()
+    this_task = asyncio.current_task()
+    while any(_is_ready(task) for task in asyncio.all_tasks() if task is not this_task):
+        await asyncio.sleep(0.001)  # blocked itself, to others that look
+
+
+def _is_ready(task: Any) -> bool:
+    return task._fut_waiter is None or task._fut_waiter.done()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_wait_all_tasks_blocked() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncIOBackend, "wait_all_tasks_blocked", classmethod(wait_all_tasks_blocked))
+        yield
 
 
 @pytest.fixture(scope="session")
