@@ -19,7 +19,14 @@ import anyio.lowlevel
 import trio
 from typing_extensions import override
 
-from .._errors import EndOfStream, RoomClosedError, StreamBusyError, StreamClosedError, StreamLaggedError
+from .._errors import (
+    EndOfStream,
+    NativeRefusalError,
+    RoomClosedError,
+    StreamBusyError,
+    StreamClosedError,
+    StreamLaggedError,
+)
 from .._ffi._messages import event_class
 from .._ffi._objects import NativeObject
 from .._ffi._runtime import acquire_runtime
@@ -43,6 +50,9 @@ F = TypeVar("F")
 
 MAX_CAPACITY = 4096
 """Frames; the bridge keeps no more."""
+
+REFUSAL_GRACE = 1.0
+"""Seconds in which the room must explain why the library knows nothing of a track."""
 
 
 class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], Generic[F], metaclass=MadeByTheRoom):
@@ -84,6 +94,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self._native: NativeObject | None = None
         self._rest: deque[Taken] = deque()
         """What was taken out of a ring and not delivered."""
+        self._refusal: NativeRefusalError | None = None
         self._end: BaseException | None = None
         self._wake: anyio.Event | None = None
         self._reading = False
@@ -154,6 +165,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         Raises:
             EndOfStream: no frame will come, and everything was delivered.
             StreamLaggedError: the stream was opened with ``overflow="fail"`` and this reader was too slow.
+            NativeRefusalError: the native library would not open the stream.
             StreamClosedError: the stream was closed by this program, or not entered yet.
             StreamBusyError: another task is already waiting here.
             WrongLoopError: called from another event loop than the one that entered the stream.
@@ -238,20 +250,23 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     def attach(self, track_handle: int) -> None:
         """Let the frames of this native track come; of one track at a time.
 
-        Raises:
-            NativeRefusalError: the library refused it, such as for an unknown noise cancellation.
+        If the library refuses, the track has probably ended and the room has not heard of it yet: the reader finds out.
         """
         self.detach()
         runtime = self._opened()
         name, fields = self._request
-        response, ring = runtime.open_ring(name, {"track_handle": track_handle, **fields}, self._capacity, self)
+        try:
+            response, ring = runtime.open_ring(name, {"track_handle": track_handle, **fields}, self._capacity, self)
+        except NativeRefusalError as refusal:
+            self._refusal = refusal
+            return
         self._ring, self._native = ring, NativeObject(runtime.library, response.stream.handle.id)
         self._tell()
 
     def detach(self) -> None:
         """No more frames of that track: what has come can still be read, the native stream ends. Idempotent."""
         ring, native = self._ring, self._native
-        self._ring = self._native = None
+        self._ring = self._native = self._refusal = None
         if ring is None or native is None:
             return
         self._dropped += ring.statistics().dropped
@@ -320,9 +335,18 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     async def _wait(self) -> None:
         wake = self._wake = anyio.Event()
         try:
-            await wake.wait()
+            if self._refusal is None:
+                await wake.wait()
+            else:
+                await self._wait_for_reason(wake)
         finally:
             self._wake = None
+
+    async def _wait_for_reason(self, wake: anyio.Event) -> None:
+        with anyio.move_on_after(REFUSAL_GRACE):
+            await wake.wait()
+        if self._end is None and self._ring is None:
+            self._end = self._refusal
 
     def _tell(self) -> None:
         if self._wake is not None:

@@ -157,6 +157,7 @@ class Model:
             remote.info, state=ParticipantState.PARTICIPANT_STATE_DISCONNECTED, disconnect_reason=reason
         )
         self.link.drop(remote.handle)
+        remote.tell_watchers()
         yield ParticipantDisconnected(participant=remote.view, reason=reason)
 
     def leave_all(self, identities: Iterable[str]) -> Iterator[RoomEvent]:
@@ -267,6 +268,7 @@ class Model:
                     self.link.drop(facts.handle)
                 self.link.drop(publication.handle)
             self.link.drop(remote.handle)
+            remote.tell_watchers()
         for track in self.data_tracks.values():
             track.ended = True
             self.link.drop(track.handle)

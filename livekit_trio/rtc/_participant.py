@@ -18,10 +18,11 @@ from ._enums import (
     ParticipantState,
     TrackSource,
 )
+from ._participant_streams import ParticipantStreams
 from ._publication import PublicationFacts, RemotePublicationFacts, RemoteTrackPublication, TrackPublication
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from ._data_track import RemoteDataTrack
@@ -58,10 +59,16 @@ class RemoteFacts(ParticipantFacts[RemotePublicationFacts]):
     former: dict[str, RemotePublicationFacts] = attrs.field(factory=dict[str, RemotePublicationFacts], init=False)
     """Unpublished ones, which a full reconnect brings back under their SID."""
     data_tracks: Mapping[str, RemoteDataTrack] = attrs.field(factory=lambda: MappingProxyType({}), init=False)
+    watchers: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
+    """Called when a track has come, and when the participant or the room has gone. They must neither raise nor wait."""
     view: RemoteParticipant = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.view = make(RemoteParticipant, self)
+
+    def tell_watchers(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
 
 
 class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
@@ -226,7 +233,7 @@ class Participant(Generic[PublicationT_co], metaclass=MadeByTheRoom):
 
 
 @final
-class RemoteParticipant(Participant[RemoteTrackPublication]):
+class RemoteParticipant(ParticipantStreams, Participant[RemoteTrackPublication]):
     """Somebody else in the room. Keeps being the same object while its identity is in the room, through reconnects."""
 
     def __init__(self, facts: RemoteFacts) -> None:

@@ -83,6 +83,7 @@ def track_subscribed(model: Model, message: native.TrackSubscribed) -> Iterator[
     publication.enabled = True
     if not publication.desired:  # when we are back the server subscribes us to everything once more
         model.repeat_wish(publication)
+    remote.tell_watchers()
     yield TrackSubscribed(track=track, publication=publication.view, participant=remote.view)
 
 
