@@ -13,7 +13,7 @@ from ._conversation import Caller
 from ._egress_service import EgressService
 from ._ingress_service import IngressService
 from ._room_service import RoomService
-from ._settings import DEFAULT_TIMEOUT, Failover, complete_settings
+from ._settings import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT, Failover, complete_settings
 from ._sip_service import SipService
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class LiveKitAPI:
         tls: what decides which certificates are accepted; default the certificates of the package ``certifi``.
         proxy: the address of an HTTP proxy; default what the environment says (HTTPS_PROXY, NO_PROXY …).
         http2: speak HTTP/2 where the server does, over TLS only; this needs the package ``h2``.
-        max_connections: how many there may be at once; further calls wait, within their time.
-        client: an HTTP client to be used instead of an own one, with its settings; it is not closed. *tls*, *proxy*, *http2* and
-            *max_connections* are then its own business.
+        max_connections: how many calls may be on their way at once; the others wait their turn, within their time.
+        client: an HTTP client to be used instead of an own one; it is not closed. *tls*, *proxy* and *http2* are then its own
+            business.
 
     Raises:
         ValueError: the URL or the credentials are missing or make no sense, or both *client* and one of its settings are given.
@@ -78,7 +78,7 @@ class LiveKitAPI:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         http2: bool = False,
-        max_connections: int | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
         client: httpx.AsyncClient | None = None,
     ) -> None:
         import httpx
@@ -90,7 +90,7 @@ class LiveKitAPI:
         self._caller = Caller(settings, anyio.current_time)
         self._owns_client = client is None
         self._client = client or httpx.AsyncClient(**given)
-        transport = AsyncTransport(self._client)
+        transport = AsyncTransport(self._client, max_connections)
         self._room = RoomService(self._caller, transport)
         self._egress = EgressService(self._caller, transport)
         self._ingress = IngressService(self._caller, transport)
@@ -109,7 +109,7 @@ class LiveKitAPI:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         http2: bool = False,
-        max_connections: int | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
         client: httpx.AsyncClient | None = None,
     ) -> Self:
         """A client that sends *token* with every call; what it does not grant, the server refuses.

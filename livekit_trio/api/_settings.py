@@ -20,6 +20,7 @@ Failover: TypeAlias = Literal[True, False, "always"]
 
 DEFAULT_TIMEOUT: Final = 10.0
 """Seconds, as in LiveKit's own SDKs."""
+DEFAULT_CONNECTIONS: Final = 100
 MIN_FAILOVER_TIMEOUT: Final = 5.0
 """Who has less time than that wants the answer or the error, as in LiveKit's own SDKs."""
 TOKEN_TTL: Final = timedelta(minutes=10)

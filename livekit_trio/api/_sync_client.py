@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, final
 from typing_extensions import override
 
 from ._conversation import Caller
-from ._settings import DEFAULT_TIMEOUT, Failover, complete_settings
+from ._settings import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT, Failover, complete_settings
 from ._sync_services import (
     SyncAgentDispatchService,
     SyncConnectorService,
@@ -75,7 +75,7 @@ class SyncLiveKitAPI:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         http2: bool = False,
-        max_connections: int | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
         client: httpx.Client | None = None,
     ) -> None:
         import httpx
@@ -106,7 +106,7 @@ class SyncLiveKitAPI:
         tls: ssl.SSLContext | None = None,
         proxy: str | None = None,
         http2: bool = False,
-        max_connections: int | None = None,
+        max_connections: int = DEFAULT_CONNECTIONS,
         client: httpx.Client | None = None,
     ) -> Self:
         """A client that sends *token* with every call, as `LiveKitAPI.with_token`."""

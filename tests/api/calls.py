@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -74,6 +75,9 @@ from livekit_trio.api._rpc import Rpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""It trusts nobody, and is not used; reading the usual certificates takes 50 ms for each client."""
 
 SERVICES: Final = ("room", "egress", "ingress", "sip", "agent_dispatch", "connector")
 ROWS: Final[dict[str, Rpc[Any, Any]]] = {row.path: row for row in vars(_rpcs).values() if isinstance(row, Rpc)}

@@ -46,7 +46,7 @@ def regions(*urls: str, **headers: str) -> HttpResponse:
 class World:
     """A server with regions, and a clock; it keeps what happens."""
 
-    servers: dict[str, list[Reply]]
+    servers: dict[str, Any]
     """What each answers, one after the other; the last one for ever."""
     lasts: float = 0.0
     """Seconds that each answer takes; a timeout takes as long as it was given."""

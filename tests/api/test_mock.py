@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -23,7 +22,7 @@ from livekit_trio.api import (
     TransportError,
     TransportErrorKind,
 )
-from tests.api.calls import CALLS, ROWS
+from tests.api.calls import CALLS, ROWS, TLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,8 +34,6 @@ pytestmark = pytest.mark.anyio
 
 NO_DELAY: Final = {"delayMs": 0}
 """Phones are answered at once, not after 11 s."""
-TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""It trusts nobody, and is not used; reading the usual certificates takes 50 ms for each client."""
 
 
 class Watch:
@@ -322,7 +319,7 @@ def test_threads_go_to_the_next_region_too(mock: MockServer) -> None:
 
     headers = {"X-Lk-Mock": json.dumps(DEAD)}
     hooks: dict[str, list[Callable[..., Any]]] = {"response": [got]}
-    with httpx.Client(headers=headers, event_hooks=hooks) as client:
+    with httpx.Client(headers=headers, event_hooks=hooks, verify=TLS) as client:
         lkapi = SyncLiveKitAPI(mock.http_url, mock.api_key, mock.api_secret, client=client, failover="always")
         lkapi.room.list_rooms()
     assert regions[-1] == "1"
