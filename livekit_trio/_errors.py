@@ -249,6 +249,62 @@ class PublishTranscriptionError(OperationError):
     """A transcription could not be sent."""
 
 
+class DataTrackErrorKind(enum.Enum):
+    """Why something could not be done with a data track."""
+
+    DUPLICATE_NAME = "duplicate_name"
+    """We publish one of that name already."""
+    INVALID_NAME = "invalid_name"
+    """Empty, or too long."""
+    INVALID_SCHEMA = "invalid_schema"
+    """The schema is not what the server takes."""
+    NOT_ALLOWED = "not_allowed"
+    """We lack the permission to publish data."""
+    LIMIT_REACHED = "limit_reached"
+    """We publish too many."""
+    TIMEOUT = "timeout"
+    """The server did not answer."""
+    DISCONNECTED = "disconnected"
+    """The connection was lost."""
+    UNPUBLISHED = "unpublished"
+    """The track is not published any more."""
+    QUEUE_FULL = "queue_full"
+    """Too many frames are waiting to be sent."""
+    FRAME_SIZE = "frame_size"
+    """The frame is empty, or more than a receiver can put together."""
+    OTHER = "other"
+    """Anything else; the message says what the native side said."""
+
+
+class DataTrackError(OperationError):
+    """Something could not be done with a data track.
+
+    Attributes:
+        kind: why, as far as the native library tells.
+    """
+
+    def __init__(self, kind: DataTrackErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.args: tuple[Any, ...] = (kind, message)
+        self.kind = kind
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.message} ({self.kind.value})"
+
+
+class PublishDataTrackError(DataTrackError):
+    """A data track could not be published."""
+
+
+class PushFrameError(DataTrackError):
+    """A frame could not be sent."""
+
+
+class SubscribeDataTrackError(DataTrackError):
+    """A data track could not be subscribed to."""
+
+
 class SendChatMessageError(OperationError):
     """A chat message could not be sent or edited."""
 

@@ -8,6 +8,8 @@ from .._errors import (
     CaptureError as CaptureError,
     ConnectError as ConnectError,
     ConnectErrorKind as ConnectErrorKind,
+    DataTrackError as DataTrackError,
+    DataTrackErrorKind as DataTrackErrorKind,
     EndOfStream as EndOfStream,
     InternalError as InternalError,
     LiveKitError as LiveKitError,
@@ -18,9 +20,11 @@ from .._errors import (
     OperationError as OperationError,
     PlatformAudioError as PlatformAudioError,
     PublishDataError as PublishDataError,
+    PublishDataTrackError as PublishDataTrackError,
     PublishDTMFError as PublishDTMFError,
     PublishTrackError as PublishTrackError,
     PublishTranscriptionError as PublishTranscriptionError,
+    PushFrameError as PushFrameError,
     RoomClosedError as RoomClosedError,
     SendChatMessageError as SendChatMessageError,
     SenderLeftError as SenderLeftError,
@@ -36,6 +40,7 @@ from .._errors import (
     StreamReceiveError as StreamReceiveError,
     StreamSendError as StreamSendError,
     StreamTooLargeError as StreamTooLargeError,
+    SubscribeDataTrackError as SubscribeDataTrackError,
     SubscribeError as SubscribeError,
     UnpublishTrackError as UnpublishTrackError,
     UpdateError as UpdateError,
@@ -55,7 +60,14 @@ from ._audio_source import AudioSource as AudioSource
 from ._audio_stream import AudioStream as AudioStream
 from ._av_sync import AVSynchronizer as AVSynchronizer
 from ._connect import open_room as open_room
-from ._data_track import RemoteDataTrack as RemoteDataTrack
+from ._data_track import DataTrackStream as DataTrackStream, RemoteDataTrack as RemoteDataTrack
+from ._data_track_types import (
+    DataTrackFrame as DataTrackFrame,
+    DataTrackFrameEncoding as DataTrackFrameEncoding,
+    DataTrackSchema as DataTrackSchema,
+    DataTrackSchemaEncoding as DataTrackSchemaEncoding,
+)
+from ._data_tracks import DataTrackStatistics as DataTrackStatistics, LocalDataTrack as LocalDataTrack
 from ._e2ee import E2EEManager as E2EEManager, FrameCryptor as FrameCryptor, KeyProvider as KeyProvider
 from ._encoded_video_source import (
     EncodedVideoFrame as EncodedVideoFrame,
@@ -103,6 +115,8 @@ from ._events import (
     DataTrackUnpublished as DataTrackUnpublished,
     Disconnected as Disconnected,
     E2eeStateChanged as E2eeStateChanged,
+    LocalDataTrackPublished as LocalDataTrackPublished,
+    LocalDataTrackUnpublished as LocalDataTrackUnpublished,
     LocalTrackPublished as LocalTrackPublished,
     LocalTrackRepublished as LocalTrackRepublished,
     LocalTrackSubscribed as LocalTrackSubscribed,

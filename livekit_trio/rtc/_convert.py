@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from .. import __version__
+from .._errors import DataTrackErrorKind
+from ._data_track_types import DataTrackFrameEncoding, DataTrackSchema, DataTrackSchemaEncoding
 from ._enums import (
     AudioTrackFeature,
     DisconnectReason,
@@ -123,6 +125,38 @@ def transcription_segment(message: native.TranscriptionSegment) -> Transcription
         final=message.final,
         language=message.language,
     )
+
+
+def data_track_error(error: Any) -> tuple[DataTrackErrorKind, str]:
+    """What the four kinds of errors of data tracks have in common."""
+    code = error.DESCRIPTOR.fields_by_name["code"].enum_type.values_by_number.get(error.code)
+    name = "" if code is None else code.name.partition("ERROR_CODE_")[2].replace("TRACK_UNPUBLISHED", "UNPUBLISHED")
+    return DataTrackErrorKind.__members__.get(name, DataTrackErrorKind.OTHER), error.message
+
+
+def data_track_schema(schema: native.DataTrackSchemaId) -> DataTrackSchema:
+    encoding: DataTrackSchemaEncoding | str | None = None
+    if schema.HasField("encoding"):
+        known = {int(member.value): member for member in DataTrackSchemaEncoding}
+        encoding = known.get(schema.encoding.well_known, schema.encoding.custom or None)
+    return DataTrackSchema(schema.name, encoding)
+
+
+def data_track_frame_encoding(info: native.DataTrackInfo) -> DataTrackFrameEncoding | str | None:
+    known = {int(member.value): member for member in DataTrackFrameEncoding}
+    return known.get(info.frame_encoding.well_known, info.frame_encoding.custom or None)
+
+
+def data_track_schema_fields(schema: DataTrackSchema) -> dict[str, Any]:
+    return {"name": schema.name, "encoding": data_track_encoding_fields(schema.encoding)}
+
+
+def data_track_encoding_fields(
+    encoding: DataTrackSchemaEncoding | DataTrackFrameEncoding | str | None,
+) -> dict[str, Any] | None:
+    if encoding is None:
+        return None
+    return {"custom": encoding} if isinstance(encoding, str) else {"well_known": encoding.value}
 
 
 def transcription_segment_fields(segment: TranscriptionSegment) -> dict[str, Any]:

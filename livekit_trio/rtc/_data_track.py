@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self, final
 
 import attrs
 from typing_extensions import override
 
+from .._errors import (
+    NativeError,
+    RoomClosedError,
+    StreamClosedError,
+    SubscribeDataTrackError,
+)
 from .._guard import MadeByTheRoom, make
+from .._mailbox import Mailbox
+from .._streams import MAX_BYTES, MailboxStream
+from . import _convert
+from ._data_track_types import DataTrackFrame
 
 if TYPE_CHECKING:
+    from ._convert import native
+    from ._data_track_types import DataTrackFrameEncoding, DataTrackSchema
     from ._link import RoomLink
+
+NATIVE_BUFFER: Final = 256
+"""Frames that the native library keeps for us between our taking one and the next. What it drops it drops silently, so it gets
+room, and what we drop we count. All streams of a track share the value of the first, so it is one and the same."""
 
 
 @attrs.define(eq=False)
@@ -23,11 +40,21 @@ class DataTrackFacts:
     publisher_identity: str
     uses_e2ee: bool
     link: RoomLink
+    schema: DataTrackSchema | None = None
+    frame_encoding: DataTrackFrameEncoding | str | None = None
     ended: bool = attrs.field(default=False, init=False)
+    streams: set[DataTrackStream] = attrs.field(factory=lambda: set[DataTrackStream](), init=False)  # noqa: PLW0108 - below
     view: RemoteDataTrack = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.view = make(RemoteDataTrack, self)
+
+    def end(self) -> None:
+        """No frame will come any more."""
+        self.ended = True
+        for stream in list(self.streams):
+            stream.mailbox.finish()
+            stream.unsubscribe()
 
 
 @final
@@ -58,10 +85,192 @@ class RemoteDataTrack(metaclass=MadeByTheRoom):
         return self._facts.uses_e2ee
 
     @property
+    def schema(self) -> DataTrackSchema | None:
+        """What is in its frames, if its publisher says; `LocalParticipant.get_schema` gets the definition."""
+        return self._facts.schema
+
+    @property
+    def frame_encoding(self) -> DataTrackFrameEncoding | str | None:
+        """How its frames are encoded, if its publisher says."""
+        return self._facts.frame_encoding
+
+    @property
     def is_published(self) -> bool:
         """Whether it is still published, as far as we know."""
         return not self._facts.ended
 
+    def subscribe(self, *, capacity: int = 16) -> DataTrackStream:
+        """Receive its frames.
+
+        ::
+
+            async with track.subscribe() as frames:
+                async for frame in frames:
+                    ...
+
+        Args:
+            capacity: how many frames may wait to be read; then the oldest goes.
+
+        Returns:
+            A stream that subscribes when its block is entered. Of a track that is not published any more it is empty.
+
+        Backpressure:
+            The newest frames win: `DataTrackStream.statistics` counts those that were dropped because the reader was too slow.
+            What was lost on its way nobody counts.
+
+        Raises:
+            ValueError: *capacity* is below 1.
+        """
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {capacity}")
+        return make(DataTrackStream, self._facts, capacity)
+
+    def set_pipeline_options(self, *, max_partial_frames: int) -> None:
+        """Say how many frames that have come in part may wait for the rest; one at first.
+
+        More help if large frames overtake each other on their way.
+
+        Raises:
+            ValueError: *max_partial_frames* is below 1.
+            RoomClosedError: the room has ended.
+
+        Source:
+            RemoteDataTrackSetPipelineOptionsRequest (livekit-ffi data_track.proto).
+        """
+        if max_partial_frames < 1:
+            raise ValueError(f"max_partial_frames must be at least 1, not {max_partial_frames}")
+        self._facts.link.check_open()
+        if not self._facts.ended:
+            self._facts.link.request(
+                "remote_data_track_set_pipeline_options",
+                track_handle=self._facts.handle,
+                options={"max_partial_frames": max_partial_frames},
+            )
+
     @override
     def __repr__(self) -> str:
         return f"rtc.RemoteDataTrack(sid={self.sid}, name={self.name}, publisher_identity={self.publisher_identity})"
+
+
+@final
+class DataTrackStream(MailboxStream[DataTrackFrame]):
+    """Frames of a data track, for one reader; made by `RemoteDataTrack.subscribe`.
+
+    It ends when the track is not published any more, or the room has ended. The native library hands over one frame for each
+    time that it is asked, so the next one is asked for as soon as one has come.
+
+    Backpressure:
+        At most *capacity* frames, and 16 MiB, wait; then the oldest goes, which is counted and no error.
+
+    Concurrency:
+        One task at a time, else `StreamBusyError`. Open a stream for each reader.
+    """
+
+    def __init__(self, facts: DataTrackFacts, capacity: int) -> None:
+        self.mailbox: Mailbox[DataTrackFrame] = Mailbox(capacity, MAX_BYTES, capacity)
+        self._track = facts
+        self._handle = 0
+        self._state = "new"
+
+    def __enter__(self) -> Self:
+        if self._state != "new":
+            raise StreamClosedError("a stream of a data track is entered once; open another one")
+        self._state = "open"
+        self._subscribe()
+        return self
+
+    @override
+    async def __aenter__(self) -> Self:
+        if self._state == "new":
+            self.__enter__()
+        return self
+
+    @override
+    def close(self) -> None:
+        """Unsubscribe and forget what was not read. Idempotent."""
+        self._state = "closed"
+        self.unsubscribe()
+        self.mailbox.discard()
+        self.mailbox.fail(StreamClosedError("this stream was closed"))
+
+    @override
+    def receive_nowait(self) -> DataTrackFrame:
+        """Return the next frame without waiting.
+
+        Raises:
+            WouldBlock: there is none now (anyio's and trio's at once).
+            EndOfStream: the track has ended and everything was delivered.
+            SubscribeDataTrackError: it could not be subscribed to.
+            StreamClosedError: the stream was closed by this program, or not entered yet.
+        """
+        self._check_usable()
+        return self.mailbox.get_nowait()
+
+    @override
+    def __repr__(self) -> str:
+        statistics = self.statistics()
+        return f"<DataTrackStream of {self._track.name!r}: {self._state}, {statistics.buffered}/{statistics.capacity} buffered>"
+
+    @override
+    def _check_usable(self) -> None:
+        if self._state == "new":
+            raise StreamClosedError("it subscribes when it is entered: use `async with track.subscribe() as frames`")
+        if self._state == "closed":
+            raise StreamClosedError("this stream was closed")
+
+    # ---- the native side; Sink
+
+    def _subscribe(self) -> None:
+        link = self._track.link
+        if self._track.ended:
+            self.mailbox.finish()
+            return
+        try:
+            reply = link.request(
+                "subscribe_data_track", track_handle=self._track.handle, options={"buffer_size": NATIVE_BUFFER}
+            )
+        except RoomClosedError:
+            self.mailbox.finish()
+            return
+        self._handle = reply.stream.handle.id
+        self._track.streams.add(self)
+        link.route(self._handle, self)
+        self._ask()
+
+    def unsubscribe(self) -> None:
+        """Let no frame come any more. Idempotent."""
+        if self._handle:
+            handle, self._handle = self._handle, 0
+            self._track.streams.discard(self)
+            self._track.link.unroute(handle)
+
+    def _ask(self) -> None:
+        """Ask for the next frame."""
+        with suppress(NativeError, RoomClosedError):  # it has ended, which is said in another way
+            reply = self._track.link.request("data_track_stream_read", stream_handle=self._handle)
+            if reply.HasField("eos_event"):
+                self._end(reply.eos_event)
+
+    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
+        from .._ffi._proto import DataTrackStreamEvent
+
+        event = DataTrackStreamEvent.FromString(payload)
+        if event.WhichOneof("detail") == "frame_received":
+            native_frame = event.frame_received.frame
+            timestamp = native_frame.user_timestamp if native_frame.HasField("user_timestamp") else None
+            frame = DataTrackFrame(native_frame.payload, timestamp)
+            self.mailbox.put(frame, size=len(frame.payload), fleeting=True)
+            self._ask()
+        else:
+            self._end(event.eos)
+
+    def fail(self, error: BaseException, /) -> None:
+        self.mailbox.fail(error)
+
+    def _end(self, eos: native.DataTrackStreamEOS) -> None:
+        if eos.HasField("error"):
+            kind, message = _convert.data_track_error(eos.error)
+            self.mailbox.fail(SubscribeDataTrackError(kind, message))
+        else:
+            self.mailbox.finish()
+        self.unsubscribe()

@@ -42,6 +42,8 @@ from ._events_tracks import (
     DataTrackPublished as DataTrackPublished,
     DataTrackUnpublished as DataTrackUnpublished,
     E2eeStateChanged as E2eeStateChanged,
+    LocalDataTrackPublished as LocalDataTrackPublished,
+    LocalDataTrackUnpublished as LocalDataTrackUnpublished,
     LocalTrackPublished as LocalTrackPublished,
     LocalTrackRepublished as LocalTrackRepublished,
     LocalTrackSubscribed as LocalTrackSubscribed,
@@ -90,6 +92,8 @@ RoomEvent: TypeAlias = (
     | LocalTrackUnpublished
     | LocalTrackRepublished
     | LocalTrackSubscribed
+    | LocalDataTrackPublished
+    | LocalDataTrackUnpublished
     | DataReceived
     | SipDtmfReceived
     | TranscriptionReceived

@@ -8,6 +8,7 @@ from ._event import Event
 
 if TYPE_CHECKING:
     from ._data_track import RemoteDataTrack
+    from ._data_tracks import LocalDataTrack
     from ._enums import EncryptionState
     from ._participant import RemoteParticipant
     from ._publication import LocalTrackPublication, RemoteTrackPublication
@@ -186,3 +187,23 @@ class LocalTrackSubscribed(Event):
 
     track: LocalTrack
     publication: LocalTrackPublication
+
+
+class LocalDataTrackPublished(Event):
+    """A data track of ours is published.
+
+    Attributes:
+        track: the track.
+    """
+
+    track: LocalDataTrack
+
+
+class LocalDataTrackUnpublished(Event):
+    """A data track of ours is not published any more: we have withdrawn it.
+
+    Attributes:
+        track: the track.
+    """
+
+    track: LocalDataTrack

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._ffi._calls import Call
+    from .._ffi._runtime import Sink
+    from ._events import RoomEvent
     from ._publication import LocalTrackPublication
     from ._track import LocalTrack
 
@@ -78,6 +80,18 @@ class RoomLink(Protocol):
 
     def add_publication(self, owned: Any, track: LocalTrack, /) -> LocalTrackPublication:
         """Take over the reply to a publish request, and say what is to be said about it."""
+        ...
+
+    def announce(self, event: RoomEvent, /) -> None:
+        """Say what we have done ourselves and the native side says nothing of."""
+        ...
+
+    def route(self, handle: int, sink: Sink, /) -> None:
+        """Own a handle that a response has brought, and let *sink* have its events; `unroute` ends both."""
+        ...
+
+    def unroute(self, handle: int, /) -> None:
+        """Let no more events of *handle* come, and drop it. Idempotent."""
         ...
 
     def drop(self, handle: int, /) -> None:

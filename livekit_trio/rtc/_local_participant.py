@@ -12,6 +12,7 @@ from typing_extensions import override
 from .._errors import UpdateError
 from .._guard import make
 from ._convert import track_permission
+from ._data_tracks import DataTracks
 from ._packets import Packets
 from ._participant import Participant, ParticipantFacts
 from ._publication import LocalPublicationFacts, LocalTrackPublication
@@ -23,6 +24,7 @@ from ._send_streams import StreamSending
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ._data_tracks import LocalDataTrackFacts
     from ._options import ParticipantTrackPermission
 
 UPDATE_TIMEOUT: Final = 5.5
@@ -34,6 +36,7 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
     updating: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     """One update at a time: natively each also sends the other values as they are then, and would take another one back."""
     rpc: RpcServer = attrs.field(init=False)
+    data_tracks: dict[str, LocalDataTrackFacts] = attrs.field(factory=dict[str, Any], init=False)
     view: LocalParticipant = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -42,7 +45,7 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
 
 
 @final
-class LocalParticipant(Publishing, Packets, StreamSending, RpcCalls, Participant[LocalTrackPublication]):
+class LocalParticipant(Publishing, Packets, StreamSending, RpcCalls, DataTracks, Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
     def __init__(self, facts: LocalFacts) -> None:

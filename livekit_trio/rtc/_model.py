@@ -245,7 +245,7 @@ class Model:
 
     def end_data_track(self, track: DataTrackFacts) -> RoomEvent:
         del self.data_tracks[track.sid]
-        track.ended = True
+        track.end()
         self.link.drop(track.handle)
         self.refresh_data_tracks(track.publisher_identity)
         return DataTrackUnpublished(sid=track.sid, track=track.view)
@@ -270,8 +270,11 @@ class Model:
             self.link.drop(remote.handle)
             remote.tell_watchers()
         for track in self.data_tracks.values():
-            track.ended = True
+            track.end()
             self.link.drop(track.handle)
+        for own in self.local.data_tracks.values():
+            own.ended = True
+            self.link.drop(own.handle)
         for publication in self.local.publications.values():
             facts_of(publication.track).published = False
             self.link.drop(publication.handle)

@@ -140,7 +140,18 @@ def data_track_published(model: Model, message: native.DataTrackPublished) -> It
         known.handle = owned.handle.id
         return
     identity = owned.publisher_identity
-    track = DataTrackFacts(owned.handle.id, owned.info.sid, owned.info.name, identity, owned.info.uses_e2ee, model.link)
+    schema = _convert.data_track_schema(owned.info.schema) if owned.info.HasField("schema") else None
+    encoding = _convert.data_track_frame_encoding(owned.info)
+    track = DataTrackFacts(
+        owned.handle.id,
+        owned.info.sid,
+        owned.info.name,
+        identity,
+        owned.info.uses_e2ee,
+        model.link,
+        schema,
+        encoding,
+    )
     model.data_tracks[track.sid] = track
     model.refresh_data_tracks(identity)
     yield DataTrackPublished(track=track.view)

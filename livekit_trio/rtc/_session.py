@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .._ffi._calls import Call
-    from .._ffi._runtime import Runtime
+    from .._ffi._runtime import Runtime, Sink
     from .._streams import EventStream
     from ._publication import LocalTrackPublication
     from ._track import LocalTrack
@@ -187,6 +187,17 @@ class RoomSession:
             finally:
                 if changed in self._waiters:
                     self._waiters.remove(changed)
+
+    def announce(self, event: RoomEvent, /) -> None:
+        self._publish((event,))
+
+    def route(self, handle: int, sink: Sink, /) -> None:
+        self._handles.adopt((handle,))
+        self.runtime.route(handle, sink)
+
+    def unroute(self, handle: int, /) -> None:
+        self.runtime.unroute(handle)
+        self._handles.drop(handle)
 
     def drop(self, handle: int, /) -> None:
         self._handles.drop(handle)

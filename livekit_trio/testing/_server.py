@@ -203,6 +203,7 @@ def _configuration(http: int, tcp: int, udp: int) -> dict[str, Any]:
         "port": http,
         "bind_addresses": ["127.0.0.1"],
         "logging": {"level": "info"},
+        "enable_participant_data_blob": True,  # for schemas of data tracks
         "rtc": {
             "tcp_port": tcp,
             "udp_port": udp,

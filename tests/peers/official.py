@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from livekit import rtc
 from livekit.rtc._ffi_client import FfiClient
 from livekit.rtc._proto import ffi_pb2
+from official_media import Media
 from official_streams import Streams
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def say(**line: Any) -> None:
     sys.stdout.flush()
 
 
-class OfficialPeer(Streams):
+class OfficialPeer(Media, Streams):
     """What it can be told to do: its ``do_…`` methods."""
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class OfficialPeer(Streams):
         self.frames = 0
         self.data_tracks: dict[str, rtc.LocalDataTrack] = {}
         self.tracks: dict[str, Any] = {}
+        self.seen_data_tracks: list[Any] = []
 
     @property
     def me(self) -> rtc.LocalParticipant:
@@ -123,6 +125,7 @@ class OfficialPeer(Streams):
             call: call this method of everybody as soon as they can receive it, with the time as payload.
             tell: say what happens. Unless somebody listens, more than a pipe holds would stop this program.
         """
+        self.room.on("data_track_published", self.seen_data_tracks.append)
         if tell:
             self.watch()
         if greet:
@@ -287,6 +290,23 @@ class OfficialPeer(Streams):
         track = await self.me.publish_data_track(name=name)
         self.data_tracks[track.info.sid] = track
         return track.info.sid
+
+    async def do_push_data_track(self, sid: str, data: str, timestamp: int | None = None) -> None:
+        self.data_tracks[sid].try_push(rtc.DataTrackFrame(payload=data.encode(), user_timestamp=timestamp))
+
+    async def do_watch_data_track(self, name: str) -> None:
+        """Tell of the frames of a data track that is, or will be, published."""
+        track = next((track for track in self.seen_data_tracks if track.info.name == name), None)
+        while track is None:
+            await asyncio.sleep(0.01)
+            track = next((track for track in self.seen_data_tracks if track.info.name == name), None)
+        self.start(self._tell_frames(name, track.subscribe()))
+
+    async def _tell_frames(self, name: str, stream: Any) -> None:
+        async for frame in stream:
+            size, begin = len(frame.payload), frame.payload[:10].decode()
+            say(event="frame", name=name, size=size, begin=begin, timestamp=frame.user_timestamp)
+        say(event="frames_ended", name=name)
 
     async def do_unpublish_data_track(self, sid: str) -> None:
         await self.data_tracks.pop(sid).unpublish()

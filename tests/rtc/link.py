@@ -35,6 +35,8 @@ class Link:
         self.dropped: Counter[int] = Counter()
         self.buffers: dict[int, bytes] = {}
         self.closed: IntEnum | None = None
+        self.announced: list[Any] = []
+        self.routes: dict[int, Any] = {}
         self._changed = anyio.Event()
         self._last_handle = 1000
 
@@ -86,6 +88,15 @@ class Link:
         while not predicate():
             self.check_open()
             await self._changed.wait()
+
+    def announce(self, event: Any, /) -> None:
+        self.announced.append(event)
+
+    def route(self, handle: int, sink: Any, /) -> None:
+        self.routes[handle] = sink
+
+    def unroute(self, handle: int, /) -> None:
+        del self.routes[handle]
 
     def drop(self, handle: int, /) -> None:
         self.dropped[handle] += 1
