@@ -95,7 +95,8 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self._rest: deque[Taken] = deque()
         """What was taken out of a ring and not delivered."""
         self._refusal: NativeRefusalError | None = None
-        self._end: BaseException | None = None
+        self._end: Callable[[], BaseException] | None = None
+        """Makes what is raised at the end. A new one each time: an error that was raised keeps its reader's last frame alive."""
         self._wake: anyio.Event | None = None
         self._reading = False
         self._delivered = 0
@@ -141,7 +142,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self.detach()
         while self._rest:
             self._decode(*self._rest.popleft())  # a frame that nobody keeps frees its memory
-        self._end = StreamClosedError("this media stream was closed")
+        self._end = _closed
         self._tell()
         if was_open:
             self._opened().release()
@@ -199,7 +200,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             self._reading = False
         if not gave_way:
             await anyio.lowlevel.checkpoint()
-        raise self._end.with_traceback(None)
+        raise self._end()
 
     def receive_nowait(self) -> F:
         """Return the next frame without waiting.
@@ -217,7 +218,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
                 self._delivered += 1
                 return frame
         if self._end is not None:
-            raise self._end.with_traceback(None)
+            raise self._end()
         raise WouldBlock
 
     def statistics(self) -> StreamStatistics:
@@ -271,16 +272,17 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             return
         self._dropped += ring.statistics().dropped
         while (taken := ring.take()) is not None:
-            self._rest.append(taken)
+            if not self._parse(taken[2]).HasField("eos"):
+                self._rest.append(taken)
         self._opened().close_ring(ring)
         native.close()
         self._trim()
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """No more frames at all: with *error*, or normally, once everything was delivered."""
+    def finish(self, make_error: Callable[[], BaseException] = EndOfStream) -> None:
+        """No more frames at all: the stream ends once everything was delivered."""
         self.detach()
         if self._state == "open" and self._end is None:
-            self._end = error or EndOfStream()
+            self._end = make_error
             self._tell()
 
     # ---- Sink: what the pump brings
@@ -293,7 +295,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     def fail(self, error: BaseException, /) -> None:
         self.detach()
         if self._state == "open":
-            self._end = error
+            self._end = lambda: error
             self._tell()
 
     # ---- helpers
@@ -305,6 +307,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     def _take(self) -> Taken | None:
         if self._rest:
             self._trim()
+        if self._rest:
             return self._rest.popleft()
         if self._ring is None:
             return None
@@ -330,7 +333,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         while self._rest:
             self._decode(*self._rest.popleft())
         self._dropped = lost
-        self._end = StreamLaggedError(lost)
+        self._end = lambda: StreamLaggedError(lost)
 
     async def _wait(self) -> None:
         wake = self._wake = anyio.Event()
@@ -345,8 +348,9 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
     async def _wait_for_reason(self, wake: anyio.Event) -> None:
         with anyio.move_on_after(REFUSAL_GRACE):
             await wake.wait()
-        if self._end is None and self._ring is None:
-            self._end = self._refusal
+        refusal = self._refusal
+        if self._end is None and refusal is not None:
+            self._end = lambda: refusal
 
     def _tell(self) -> None:
         if self._wake is not None:
@@ -361,7 +365,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
 
     def _check_open(self) -> None:
         if self._state == "closed":
-            raise StreamClosedError("this media stream was closed")
+            raise _closed()
         self._opened().check_loop("a media stream")
 
 
@@ -380,6 +384,10 @@ def follow_track(facts: TrackFacts, link: RoomLink | None) -> Callable[[MediaStr
         return lambda: facts.forget_callback(stream.finish)
 
     return follow
+
+
+def _closed() -> StreamClosedError:
+    return StreamClosedError("this media stream was closed")
 
 
 def _is_open(link: RoomLink) -> bool:

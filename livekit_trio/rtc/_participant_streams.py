@@ -168,7 +168,8 @@ def _has_ended(remote: RemoteFacts, stream: MediaStream[Any]) -> bool:
         stream.finish()
         return True
     except NativePanicError as error:
-        stream.finish(error)
+        message = error.message
+        stream.finish(lambda: NativePanicError(message))
         return True
     if remote.gone:
         stream.finish()
