@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import count, pairwise
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import pytest
 
 from livekit_trio import rtc
-from livekit_trio.testing._media import colour_bars, read_counter, tone_frames, tone_frequency
+from livekit_trio.testing import read_counter, tone_frequency
+from tests.media.rooms import playing, showing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -68,47 +69,22 @@ async def _numbers(pictures: rtc.VideoStream, wanted: int) -> AsyncGenerator[int
 @pytest.mark.parametrize("simulcast", [False, True], ids=["plain", "simulcast"])
 async def test_to_the_browser(meeting: tuple[rtc.Room, Peer], codecs: tuple[str, ...], simulcast: bool) -> None:
     room, browser = meeting
-    me = room.local_participant
-    source = rtc.AudioSource(48_000, 1)
     microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
     with anyio.fail_after(90):
-        async with anyio.create_task_group() as players:
-            players.start_soon(_play, source)
-            async with me.published_track(rtc.LocalAudioTrack.create_audio_track("tone", source), microphone):
-                await browser.wait_for("track_subscribed", identity="ours", kind="audio")
-                heard = await browser.ask("hear", identity="ours", seconds=1.5)
-                assert heard["hz"] == pytest.approx(HZ_DOWN, rel=0.01)
-                assert heard["level"] > 0.1
-            for codec in codecs:
-                seen = await _show_to(room, browser, rtc.VideoCodec[codec], simulcast=simulcast)
-                counters = [number for number in seen["counters"] if number is not None]
-                assert len(counters) > 10, codec
-                assert all(earlier <= later for earlier, later in pairwise(counters)), codec
-                assert seen["mime_type"].lower() == f"video/{codec.lower()}"
-            players.cancel_scope.cancel()
-
-
-async def _play(source: rtc.AudioSource) -> None:
-    for frame in tone_frames(HZ_DOWN):
-        await source.capture_frame(frame)
-
-
-async def _show_to(room: rtc.Room, browser: Peer, codec: rtc.VideoCodec, *, simulcast: bool) -> dict[str, Any]:
-    """Publish a video until the browser has seen enough of it, and return what it saw."""
-    source = rtc.VideoSource(640, 360)
-
-    async def show() -> None:
-        for number in count():
-            source.capture_frame(colour_bars(number))
-            await anyio.sleep(1 / FRAMES_PER_SECOND)
-
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA, video_codec=codec, simulcast=simulcast)
-    track = rtc.LocalVideoTrack.create_video_track(codec.name, source)
-    seen: dict[str, Any] = {}
-    async with room.local_participant.published_track(track, options), anyio.create_task_group() as showing:
-        showing.start_soon(show)
-        await browser.wait_for("track_subscribed", identity="ours", kind="video")
-        seen |= await browser.ask("see", identity="ours", seconds=2.5)
-        showing.cancel_scope.cancel()
-    await browser.wait_for("track_unsubscribed", identity="ours", kind="video")
-    return seen
+        async with playing(room, frequency=HZ_DOWN, options=microphone):
+            await browser.wait_for("track_subscribed", identity="ours", kind="audio")
+            heard = await browser.ask("hear", identity="ours", seconds=1.5)
+            assert heard["hz"] == pytest.approx(HZ_DOWN, rel=0.01)
+            assert heard["level"] > 0.1
+        for codec in codecs:
+            options = rtc.TrackPublishOptions(
+                source=rtc.TrackSource.SOURCE_CAMERA, video_codec=rtc.VideoCodec[codec], simulcast=simulcast
+            )
+            async with showing(room, fps=FRAMES_PER_SECOND, options=options):
+                await browser.wait_for("track_subscribed", identity="ours", kind="video")
+                seen = await browser.ask("see", identity="ours", seconds=2.5)
+            await browser.wait_for("track_unsubscribed", identity="ours", kind="video")
+            counters = [number for number in seen["counters"] if number is not None]
+            assert len(counters) > 10, codec
+            assert all(earlier <= later for earlier, later in pairwise(counters)), codec
+            assert seen["mime_type"].lower() == f"video/{codec.lower()}"

@@ -237,7 +237,7 @@ window.peer = {
       element.requestVideoFrameCallback(look);
     };
     element.requestVideoFrameCallback(look);
-    await element.play();
+    element.play().catch(() => {}); // it waits for a first picture, which may not come
     await new Promise((done) => setTimeout(done, seconds * 1000));
     over = true;
     const size = [element.videoWidth, element.videoHeight];
