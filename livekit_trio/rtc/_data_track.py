@@ -43,7 +43,7 @@ class DataTrackFacts:
     schema: DataTrackSchema | None = None
     frame_encoding: DataTrackFrameEncoding | str | None = None
     ended: bool = attrs.field(default=False, init=False)
-    streams: set[DataTrackStream] = attrs.field(factory=lambda: set[DataTrackStream](), init=False)  # noqa: PLW0108 - below
+    flows: set[FrameFlow] = attrs.field(factory=lambda: set[FrameFlow](), init=False)  # noqa: PLW0108 - below
     view: RemoteDataTrack = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,9 +52,77 @@ class DataTrackFacts:
     def end(self) -> None:
         """No frame will come any more."""
         self.ended = True
-        for stream in list(self.streams):
-            stream.mailbox.finish()
-            stream.unsubscribe()
+        for flow in list(self.flows):
+            flow.mailbox.finish()
+            flow.unsubscribe()
+
+
+@final
+class FrameFlow:
+    """One subscription: a sink of the pump, between the native stream and the reader's mailbox.
+
+    The native library hands over one frame for each time that it is asked, so the next one is asked for as soon as one has come.
+    """
+
+    def __init__(self, track: DataTrackFacts, capacity: int) -> None:
+        self.mailbox: Mailbox[DataTrackFrame] = Mailbox(capacity, MAX_BYTES, capacity)
+        self._track = track
+        self._handle = 0
+
+    def subscribe(self) -> None:
+        link = self._track.link
+        if self._track.ended:
+            self.mailbox.finish()
+            return
+        try:
+            reply = link.request(
+                "subscribe_data_track", track_handle=self._track.handle, options={"buffer_size": NATIVE_BUFFER}
+            )
+        except RoomClosedError:
+            self.mailbox.finish()
+            return
+        self._handle = reply.stream.handle.id
+        self._track.flows.add(self)
+        link.route(self._handle, self)
+        self._ask()
+
+    def unsubscribe(self) -> None:
+        """Let no frame come any more. Idempotent."""
+        if self._handle:
+            handle, self._handle = self._handle, 0
+            self._track.flows.discard(self)
+            self._track.link.unroute(handle)
+
+    def _ask(self) -> None:
+        """Ask for the next frame."""
+        with suppress(NativeError, RoomClosedError):  # it has ended, which is said in another way
+            reply = self._track.link.request("data_track_stream_read", stream_handle=self._handle)
+            if reply.HasField("eos_event"):
+                self._end(reply.eos_event)
+
+    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
+        from .._ffi._proto import DataTrackStreamEvent
+
+        event = DataTrackStreamEvent.FromString(payload)
+        if event.WhichOneof("detail") == "frame_received":
+            native_frame = event.frame_received.frame
+            timestamp = native_frame.user_timestamp if native_frame.HasField("user_timestamp") else None
+            frame = DataTrackFrame(native_frame.payload, timestamp)
+            self.mailbox.put(frame, size=len(frame.payload), fleeting=True)
+            self._ask()
+        else:
+            self._end(event.eos)
+
+    def fail(self, error: BaseException, /) -> None:
+        self.mailbox.fail(error)
+
+    def _end(self, eos: native.DataTrackStreamEOS) -> None:
+        if eos.HasField("error"):
+            kind, message = _convert.data_track_error(eos.error)
+            self.mailbox.fail(SubscribeDataTrackError(kind, message))
+        else:
+            self.mailbox.finish()
+        self.unsubscribe()
 
 
 @final
@@ -156,8 +224,7 @@ class RemoteDataTrack(metaclass=MadeByTheRoom):
 class DataTrackStream(MailboxStream[DataTrackFrame]):
     """Frames of a data track, for one reader; made by `RemoteDataTrack.subscribe`.
 
-    It ends when the track is not published any more, or the room has ended. The native library hands over one frame for each
-    time that it is asked, so the next one is asked for as soon as one has come.
+    It ends when the track is not published any more, or the room has ended.
 
     Backpressure:
         At most *capacity* frames, and 16 MiB, wait; then the oldest goes, which is counted and no error.
@@ -167,16 +234,16 @@ class DataTrackStream(MailboxStream[DataTrackFrame]):
     """
 
     def __init__(self, facts: DataTrackFacts, capacity: int) -> None:
-        self.mailbox: Mailbox[DataTrackFrame] = Mailbox(capacity, MAX_BYTES, capacity)
-        self._track = facts
-        self._handle = 0
+        self._flow = FrameFlow(facts, capacity)
+        self.mailbox: Mailbox[DataTrackFrame] = self._flow.mailbox
+        self._name = facts.name
         self._state = "new"
 
     def __enter__(self) -> Self:
         if self._state != "new":
             raise StreamClosedError("a stream of a data track is entered once; open another one")
         self._state = "open"
-        self._subscribe()
+        self._flow.subscribe()
         return self
 
     @override
@@ -189,7 +256,7 @@ class DataTrackStream(MailboxStream[DataTrackFrame]):
     def close(self) -> None:
         """Unsubscribe and forget what was not read. Idempotent."""
         self._state = "closed"
-        self.unsubscribe()
+        self._flow.unsubscribe()
         self.mailbox.discard()
         self.mailbox.fail(StreamClosedError("this stream was closed"))
 
@@ -209,7 +276,9 @@ class DataTrackStream(MailboxStream[DataTrackFrame]):
     @override
     def __repr__(self) -> str:
         statistics = self.statistics()
-        return f"<DataTrackStream of {self._track.name!r}: {self._state}, {statistics.buffered}/{statistics.capacity} buffered>"
+        return (
+            f"<DataTrackStream of {self._name!r}: {self._state}, {statistics.buffered}/{statistics.capacity} buffered>"
+        )
 
     @override
     def _check_usable(self) -> None:
@@ -217,60 +286,3 @@ class DataTrackStream(MailboxStream[DataTrackFrame]):
             raise StreamClosedError("it subscribes when it is entered: use `async with track.subscribe() as frames`")
         if self._state == "closed":
             raise StreamClosedError("this stream was closed")
-
-    # ---- the native side; Sink
-
-    def _subscribe(self) -> None:
-        link = self._track.link
-        if self._track.ended:
-            self.mailbox.finish()
-            return
-        try:
-            reply = link.request(
-                "subscribe_data_track", track_handle=self._track.handle, options={"buffer_size": NATIVE_BUFFER}
-            )
-        except RoomClosedError:
-            self.mailbox.finish()
-            return
-        self._handle = reply.stream.handle.id
-        self._track.streams.add(self)
-        link.route(self._handle, self)
-        self._ask()
-
-    def unsubscribe(self) -> None:
-        """Let no frame come any more. Idempotent."""
-        if self._handle:
-            handle, self._handle = self._handle, 0
-            self._track.streams.discard(self)
-            self._track.link.unroute(handle)
-
-    def _ask(self) -> None:
-        """Ask for the next frame."""
-        with suppress(NativeError, RoomClosedError):  # it has ended, which is said in another way
-            reply = self._track.link.request("data_track_stream_read", stream_handle=self._handle)
-            if reply.HasField("eos_event"):
-                self._end(reply.eos_event)
-
-    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
-        from .._ffi._proto import DataTrackStreamEvent
-
-        event = DataTrackStreamEvent.FromString(payload)
-        if event.WhichOneof("detail") == "frame_received":
-            native_frame = event.frame_received.frame
-            timestamp = native_frame.user_timestamp if native_frame.HasField("user_timestamp") else None
-            frame = DataTrackFrame(native_frame.payload, timestamp)
-            self.mailbox.put(frame, size=len(frame.payload), fleeting=True)
-            self._ask()
-        else:
-            self._end(event.eos)
-
-    def fail(self, error: BaseException, /) -> None:
-        self.mailbox.fail(error)
-
-    def _end(self, eos: native.DataTrackStreamEOS) -> None:
-        if eos.HasField("error"):
-            kind, message = _convert.data_track_error(eos.error)
-            self.mailbox.fail(SubscribeDataTrackError(kind, message))
-        else:
-            self.mailbox.finish()
-        self.unsubscribe()

@@ -183,9 +183,11 @@ async def data(stage: Stage) -> None:
     await stage.bob.ask("unpublish_data_track", sid=sid)
     assert (await hear(rtc.DataTrackUnpublished)).track is published.track
     assert not published.track.is_published
-    handle = stage.room.local_participant._local.handle
-    name = "set_data_channel_buffered_amount_low_threshold"
-    stage.room._session.request(name, local_participant_handle=handle, threshold=1000, kind=1)
+    ours = await stage.room.local_participant.publish_data_track("ours")
+    assert (await hear(rtc.LocalDataTrackPublished)).track is ours
+    await ours.unpublish()
+    assert (await hear(rtc.LocalDataTrackUnpublished)).track is ours
+    stage.room.local_participant.set_data_channel_low_threshold(rtc.DataPacketKind.KIND_RELIABLE, 1000)
     threshold = await hear(rtc.DataChannelLowThresholdChanged)
     assert (threshold.kind, threshold.threshold) == (rtc.DataPacketKind.KIND_RELIABLE, 1000)
 

@@ -97,6 +97,8 @@ def every_event(event: rtc.RoomEvent) -> None:
             pass
         case rtc.LocalTrackPublished() | rtc.LocalTrackUnpublished() | rtc.LocalTrackRepublished():
             pass
+        case rtc.LocalDataTrackPublished() | rtc.LocalDataTrackUnpublished():
+            pass
         case rtc.LocalTrackSubscribed() | rtc.SipDtmfReceived() | rtc.TranscriptionReceived():
             pass
         case rtc.DataReceived(data=data):
