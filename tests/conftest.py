@@ -21,6 +21,8 @@ from livekit_trio.testing import DevServer, open_server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from xdist.workermanage import WorkerController
+
     from tests.peers.mock_server import MockServer
 
 # The helpers' asserts too must hold under `python -O`.
@@ -30,6 +32,8 @@ pytest_plugins = ["tests.secret_scan"]
 
 TIERS = ("long", "browser", "redis", "netns")
 """A test with two of these markers is of the first one's tier, and needs what the other's needs."""
+MOST_PROCESSES = 4
+"""More would have their servers and clocks in each other's way."""
 BACKENDS = ("trio", "asyncio", "uvloop")
 
 _left_out = pytest.StashKey[Counter[str]]()
@@ -41,6 +45,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_left_out] = Counter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Spread the default tier over the processors. A part of it runs in this very process, where one can look into it."""
+    option = config.option
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (option.keyword or option.markexpr)
+    if whole and option.numprocesses is None and not (option.collectonly or option.usepdb or option.capture == "no"):
+        option.numprocesses, option.maxprocesses, option.dist = "auto", MOST_PROCESSES, "worksteal"
 
 
 def pytest_report_header() -> str:
@@ -86,6 +99,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     for item in items:
         item.config.stash[_left_out][tier(item)] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    to_controller: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if to_controller is not None:
+        to_controller["left out"] = dict(session.config.stash[_left_out])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Each process has left out the same tests."""
+    node.config.stash[_left_out] |= Counter(node.workeroutput["left out"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import warnings
     from collections.abc import Callable, Generator
 
+    from xdist.workermanage import WorkerController
+
 MARKER: Final = "prints_secrets"
 
 TOKEN: Final = re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
@@ -167,11 +169,19 @@ class SecretScan:
         self._late_finds += self._secrets.find(f"a warning of {nodeid or 'pytest'}", str(warning_message.message))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._late_finds:
+        to_controller: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        if to_controller is not None:
+            to_controller["late finds"] = self._late_finds
+        elif self._late_finds:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Take over what one of several test processes has found."""
+        self._late_finds += node.workeroutput["late finds"]
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        for find in self._late_finds:
+        for find in dict.fromkeys(self._late_finds):
             terminalreporter.write_line(f"The secret scan found {find}", red=True)
 
     def _look_after(self, owner: type, name: str, look: Callable[..., None]) -> None:

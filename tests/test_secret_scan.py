@@ -112,17 +112,20 @@ def scanned(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
-def run(pytester: pytest.Pytester, tests: str) -> dict[str, str]:
+def run(pytester: pytest.Pytester, tests: str, *options: str) -> dict[str, str]:
     """The outcome of each test; an error at its end counts too."""
     pytester.makepyfile(tests)
-    lines = pytester.runpytest_subprocess("-v", "-p", "tests.secret_scan").outlines
-    found = [re.search(r"::(test_\w+) (PASSED|FAILED|ERROR)", line) for line in lines]
-    return {match[1]: match[2] for match in found if match}
+    lines = pytester.runpytest_subprocess("-v", "-p", "tests.secret_scan", *options).outlines
+    found = [
+        re.search(r"(?:(PASSED|FAILED|ERROR) )?\w+\.py::(test_\w+)(?: (PASSED|FAILED|ERROR))?", line) for line in lines
+    ]
+    return {match[2]: match[1] or match[3] for match in found if match and (match[1] or match[3])}
 
 
 @pytest.mark.prints_secrets(reason="what was planted shows in the inner run's report")
-def test_what_is_planted_is_found_and_nothing_else(scanned: pytest.Pytester) -> None:
-    outcomes = run(scanned, PLANTS)
+@pytest.mark.parametrize("processes", [0, 2])
+def test_what_is_planted_is_found_and_nothing_else(scanned: pytest.Pytester, processes: int) -> None:
+    outcomes = run(scanned, PLANTS, f"-n{processes}")
     assert outcomes.keys() == set(re.findall(r"def (test_\w+)", PLANTS))
     red = {name for name, outcome in outcomes.items() if outcome != "PASSED"}
     assert red == {name for name in outcomes if name.startswith("test_red")}
@@ -154,7 +157,8 @@ def test_a_find_does_not_quote_what_it_found(scanned: pytest.Pytester) -> None:
 
 
 @pytest.mark.prints_secrets(reason="pytest shows the warning")
-def test_a_warning_fails_the_run(scanned: pytest.Pytester) -> None:
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_warning_fails_the_run(scanned: pytest.Pytester, processes: int) -> None:
     scanned.makepyfile("""
         import warnings
         from livekit_trio import api
@@ -162,7 +166,7 @@ def test_a_warning_fails_the_run(scanned: pytest.Pytester) -> None:
         def test():
             warnings.warn("token: " + api.AccessToken("key", "s" * 32).with_identity("a").to_jwt())
     """)
-    result = scanned.runpytest_subprocess("-p", "tests.secret_scan")
+    result = scanned.runpytest_subprocess("-p", "tests.secret_scan", f"-n{processes}")
     result.stdout.fnmatch_lines(["The secret scan found a JSON web token in a warning of *::test, after 'token:'"])
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from livekit import rtc as official
 
 from livekit_trio import api, rtc
 from livekit_trio.testing import (
@@ -30,6 +28,7 @@ from livekit_trio.testing import (
     open_server,
 )
 from tests.cancelling import cancel_at, ways
+from tests.peers.tracks import publish_silence
 
 pytestmark = pytest.mark.anyio
 
@@ -100,27 +99,19 @@ async def test_admin_calls_about_a_participant(server: DevServer) -> None:
         assert await room.wait_closed() == rtc.DisconnectReason.PARTICIPANT_REMOVED
 
 
-def test_muting_a_track(server: DevServer) -> None:
+async def test_muting_a_track(server: DevServer) -> None:
     async def muted() -> dict[str, bool]:
         [participant] = await server.list_participants("muting")
         return {track["sid"]: track["muted"] for track in participant["tracks"]}
 
-    async def main() -> None:
-        room = official.Room()
-        await room.connect(server.url, server.token("a", "muting"))
-        source = official.AudioSource(48_000, 1)
-        track = official.LocalAudioTrack.create_audio_track("tone", source)
-        publication = await room.local_participant.publish_track(track)
+    async with rtc.open_room(server.url, server.token("a", "muting")) as room:
+        publication = await publish_silence(room)
         with anyio.fail_after(10):
             while await muted() != {publication.sid: False}:  # noqa: ASYNC110 - listed a moment later
                 await anyio.sleep(0.02)
             await server.mute_track("muting", "a", publication.sid)
             while await muted() != {publication.sid: True}:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
-        await room.disconnect()
-        await source.aclose()
-
-    asyncio.run(main())
 
 
 async def test_it_ends_at_once_with_participants_in_it(pids: list[int]) -> None:
