@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 UNBOUNDED: Final = 1 << 62
 """Of the mailbox: the bounds are kept here, where they can be kept for several streams together."""
 
+ENCODING: Final = 1 << 16
+"""Bytes that messages may add to their chunks while the loop does not get to them."""
+
 _ABNORMAL: Final = "stream closed abnormally: "
 _LEFT: Final = "Participant {} unexpectedly disconnected in the middle of sending data"
 ROOM_ENDED: Final = "Data stream connection closed"
@@ -101,7 +104,7 @@ class Inflow:
         self._closed = False
         account.streams += 1
         flowing.add(self)
-        runtime.route(handle, self, RouteLimits(reliable=account.max_stream_bytes))
+        runtime.route(handle, self, RouteLimits(reliable=account.max_stream_bytes + ENCODING))
 
     @property
     def flowing(self) -> bool:

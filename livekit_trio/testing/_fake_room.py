@@ -200,7 +200,9 @@ class FakeRoom:
         fields: dict[str, Any] = {"stream_id": f"s{next(self._stream_numbers)}", "topic": topic, **info}
         reader = {"handle": {"id": self._fake.new_handle()}, "info": fields}
         self.emit(**{f"{kind}_stream_opened": {"reader": reader, "participant_identity": identity}})
-        return FakeInflow(self._fake, kind, reader["handle"]["id"])
+        inflow = FakeInflow(self._fake, kind, reader["handle"]["id"])
+        self._fake.rooms.inflows[inflow.reader] = inflow
+        return inflow
 
     def end(self, reason: int) -> None:
         """End the room, as the server or the network does; *reason* is a DisconnectReason."""
@@ -287,6 +289,8 @@ class FakeRooms:
         self._expected: list[FakeRoom] = []
         self._joined: list[FakeRoom] = []
         self._tracks: dict[int, tuple[str, int]] = {}
+        self.inflows: dict[int, FakeInflow] = {}
+        """Streams that somebody else has opened, by the handle of their reader."""
 
     def expect(self, room: FakeRoom) -> FakeRoom:
         """Let a later `connect` join *room*."""
@@ -301,6 +305,8 @@ class FakeRooms:
             "disconnect": lambda request: self._of(request).on_disconnect(request),
             "create_audio_track": lambda request: self._create_track(request, _AUDIO),
             "create_video_track": lambda request: self._create_track(request, _VIDEO),
+            "text_read_incremental": self._read,
+            "byte_read_incremental": self._read,
             "publish_track": self._publish,
             "unpublish_track": lambda request: self._of(request).on_unpublish(request),
             "set_local_metadata": lambda request: self._of(request).on_update(request),
@@ -320,6 +326,9 @@ class FakeRooms:
         self._tracks[handle] = (name, kind)
         info = {"sid": "TR_unknown", "name": name, "kind": kind}
         request.respond(track={"handle": {"id": handle}, "info": info})
+
+    def _read(self, request: FakeRequest) -> None:
+        self.inflows[request.message.reader_handle].on_read()
 
     def _publish(self, request: FakeRequest) -> None:
         self._of(request).on_publish(request, *self._tracks.get(request.message.track_handle, ("", _AUDIO)))

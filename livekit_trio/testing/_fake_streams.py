@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 @final
-@attrs.frozen
+@attrs.define(eq=False)
 class FakeInflow:
     """One stream of somebody else's, see `FakeRoom.open_stream`.
+
+    As natively, what comes of it is kept until it is read; unlike there it is forgotten with its reader.
 
     Attributes:
         library: where it comes from.
@@ -26,6 +28,7 @@ class FakeInflow:
     library: FakeLibrary
     kind: str
     reader: int
+    _kept: list[dict[str, Any]] | None = attrs.field(factory=list[dict[str, Any]], init=False)
 
     def send(self, content: str | bytes) -> None:
         """Let a chunk arrive."""
@@ -38,5 +41,14 @@ class FakeInflow:
             eos["error"] = {"description": error}
         self._emit(eos=eos)
 
+    def on_read(self) -> None:
+        """`text_read_incremental` or `byte_read_incremental`: send what was kept, and then all that comes."""
+        kept, self._kept = self._kept, None
+        for detail in kept or ():
+            self._emit(**detail)
+
     def _emit(self, **detail: Any) -> None:
-        self.library.emit(**{f"{self.kind}_stream_reader_event": {"reader_handle": self.reader, **detail}})
+        if self._kept is not None:
+            self._kept.append(detail)
+        else:
+            self.library.emit(**{f"{self.kind}_stream_reader_event": {"reader_handle": self.reader, **detail}})
