@@ -59,6 +59,7 @@ from ._audio_mixer import AudioMixer as AudioMixer
 from ._audio_source import AudioSource as AudioSource
 from ._audio_stream import AudioStream as AudioStream
 from ._av_sync import AVSynchronizer as AVSynchronizer
+from ._chat import CHAT_TOPIC as CHAT_TOPIC, TRANSCRIPTION_TOPIC as TRANSCRIPTION_TOPIC
 from ._connect import open_room as open_room
 from ._data_track import DataTrackStream as DataTrackStream, RemoteDataTrack as RemoteDataTrack
 from ._data_track_types import (
@@ -208,6 +209,7 @@ from ._track import (
     Track as Track,
     VideoTrack as VideoTrack,
 )
+from ._transcription import FeedSegment as FeedSegment, TranscriptionFeed as TranscriptionFeed
 from ._values import (
     ChatMessage as ChatMessage,
     ParticipantPermission as ParticipantPermission,

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from .._errors import UpdateError
 from .._guard import make
+from ._chat import Chatting
 from ._convert import track_permission
 from ._data_tracks import DataTracks
 from ._packets import Packets
@@ -19,7 +20,6 @@ from ._publication import LocalPublicationFacts, LocalTrackPublication
 from ._publishing import Publishing
 from ._rpc import RpcCalls
 from ._rpc_serving import RpcServer
-from ._send_streams import StreamSending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
 
 
 @final
-class LocalParticipant(Publishing, Packets, StreamSending, RpcCalls, DataTracks, Participant[LocalTrackPublication]):
+class LocalParticipant(Publishing, Packets, Chatting, RpcCalls, DataTracks, Participant[LocalTrackPublication]):
     """This program as a participant of the room."""
 
     def __init__(self, facts: LocalFacts) -> None:
