@@ -70,7 +70,9 @@ class KeyProvider(metaclass=MadeByTheRoom):
     def ratchet_shared_key(self, key_index: int = 0) -> bytes:
         """Derive everybody's next key from the one at a place of the ring, put it there, and return it.
 
-        Receivers follow by themselves, by trying the next `KeyProviderOptions.ratchet_window_size` keys.
+        Receivers still understand us, by trying the next `KeyProviderOptions.ratchet_window_size` keys. We no longer
+        understand whom we are subscribed to, not even once they have ratcheted too (measured with livekit-ffi 0.13.2): it is
+        for those who only send. In a call, set a new key at another index instead.
 
         Raises:
             TypeError, ValueError: there is no such place.
@@ -115,7 +117,7 @@ class KeyProvider(metaclass=MadeByTheRoom):
     def ratchet_key(self, participant_identity: str, key_index: int = 0) -> bytes:
         """Derive a participant's next key from the one at a place of its ring, put it there, and return it.
 
-        Receivers follow by themselves, by trying the next `KeyProviderOptions.ratchet_window_size` keys.
+        Of our own key: receivers still understand us, by trying the next `KeyProviderOptions.ratchet_window_size` keys.
 
         Raises:
             TypeError, ValueError: there is no such place.
