@@ -76,6 +76,12 @@ SAMPLES = [
     (StreamClosedError("this event stream was closed"), "closed"),
     (StreamLaggedError(7), "7 items were lost"),
     (StreamBusyError(), "another task"),
+    (rtc.StreamSendError("no permission to publish data"), "no permission"),
+    (rtc.StreamAbortedError("tired"), "its sender closed the stream: tired"),
+    (rtc.SenderLeftError("bob"), "bob left in the middle of a stream"),
+    (rtc.StreamIncompleteError("a chunk is missing"), "a chunk is missing"),
+    (rtc.StreamTooLargeError("more than 10 bytes"), "more than 10 bytes"),
+    (rtc.StreamCorruptError("no UTF-8"), "no UTF-8"),
     (WrongLoopError("a room"), "a room belongs to the event loop that opened it"),
     (TokenError("the token has expired"), "expired"),
     (internal_error(KeyError("x")), "a bug in livekit_trio: KeyError"),
@@ -94,7 +100,7 @@ SAMPLES = [
     (testing.AdminCallError("DeleteRoom", 404, "not_found", "no room"), "DeleteRoom: 404 not_found: no room"),
 ]
 
-ROOTS = (LiveKitError, NativeError, StreamError)
+ROOTS = (LiveKitError, NativeError, StreamError, rtc.StreamReceiveError)
 """They are caught and never raised."""
 
 OUTSIDE = {EndOfStream: "the end of a stream", _mailbox.WouldBlock: "nothing now"}

@@ -243,7 +243,8 @@ async def test_a_write_after_a_cancelled_one_waits_for_it() -> None:
                 await anyio.wait_all_tasks_blocked()
                 assert len(held.requests) == 1
                 held.release()
-        assert [request.text for request in asked(native, "text_stream_write")] == ["a", "b", "c"]
+        first, *others = (request.text for request in asked(native, "text_stream_write"))
+        assert (first, sorted(others)) == ("a", ["b", "c"])
 
 
 async def test_writes_of_two_tasks_go_out_as_wholes() -> None:
@@ -251,7 +252,8 @@ async def test_writes_of_two_tasks_go_out_as_wholes() -> None:
         async with room.local_participant.stream_bytes() as writer, anyio.create_task_group() as group:
             for part in (b"a", b"b"):
                 group.start_soon(writer.write, part * 2 * PIECE)
-        assert [request.bytes[:1] for request in asked(native, "byte_stream_write")] == [b"a", b"a", b"b", b"b"]
+        parts = [request.bytes[:1] for request in asked(native, "byte_stream_write")]
+        assert parts in ([b"a", b"a", b"b", b"b"], [b"b", b"b", b"a", b"a"])
 
 
 async def test_a_file_that_becomes_shorter_is_given_up(tmp_path: Path) -> None:
