@@ -29,11 +29,19 @@ WEB_SERVERS: Final = {
 
 @asynccontextmanager
 async def open_web_server(
-    name: str, app: str, environment: Mapping[str, str] | None = None, *, stdout: int | IO[bytes] = DEVNULL
+    name: str,
+    app: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    stdout: int | IO[bytes] = DEVNULL,
+    listener: socket.socket | None = None,
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    """Serve the application ``module:name``; afterwards the server has ended as one that was asked to."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port, fd = listener.getsockname()[1], listener.fileno()
+    """Serve the application ``module:name``; afterwards the server has ended as one that was asked to.
+
+    The listener is closed here when the server has it; default: one on a free port.
+    """
+    with listener or socket.create_server(("127.0.0.1", 0)) as own:
+        port, fd = own.getsockname()[1], own.fileno()
         command = [sys.executable, "-m", *(word.format(fd=fd) for word in WEB_SERVERS[name]), app]
         process = await anyio.open_process(
             command,
