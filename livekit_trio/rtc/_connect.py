@@ -92,7 +92,7 @@ async def open_room(
         try:
             async with anyio.create_task_group() as services:
                 services.start_soon(session.run_hold_back_timer)
-                services.start_soon(session.state.rpc.serve)
+                services.start_soon(session.state.rpc.run_handlers)
                 # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
                 runtime.call_soon(session.send_ready)
                 try:
@@ -112,6 +112,9 @@ async def open_room(
             # Only Task.cancel() gets here, through the shield. It must not be swallowed, whatever the body said.
             cancelled.__context__ = body_error
             raise
+        except BaseExceptionGroup as group:
+            # SystemExit or Ctrl-C in an RPC handler, which the body was cancelled for: as if the body had raised it.
+            raise _innermost(group) from None
         finally:
             session.start_leaving()
             session.release()
@@ -122,6 +125,11 @@ async def open_room(
                 raise session.failure
         finally:
             del body_error  # it refers to this frame
+
+
+def _innermost(error: BaseException) -> BaseException:
+    within: tuple[BaseException, ...] | None = getattr(error, "exceptions", None)
+    return error if within is None else _innermost(within[0])
 
 
 async def _join(runtime: Runtime, url: str, token: str, options: RoomOptions, within: float) -> RoomSession:

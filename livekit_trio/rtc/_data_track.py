@@ -14,6 +14,7 @@ from .._errors import (
     StreamClosedError,
     SubscribeDataTrackError,
 )
+from .._ffi._messages import event_class
 from .._guard import MadeByTheRoom, make
 from .._mailbox import Mailbox
 from .._streams import MAX_BYTES, MailboxStream
@@ -101,9 +102,7 @@ class FrameFlow:
                 self._end(reply.eos_event)
 
     def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
-        from .._ffi._proto import DataTrackStreamEvent
-
-        event = DataTrackStreamEvent.FromString(payload)
+        event = event_class("data_track_stream_event").FromString(payload)
         if event.WhichOneof("detail") == "frame_received":
             native_frame = event.frame_received.frame
             timestamp = native_frame.user_timestamp if native_frame.HasField("user_timestamp") else None

@@ -1,6 +1,6 @@
 """Calls that others make here: who answers them, when, and in which task.
 
-The pump brings an invocation, which is accepted or refused there and then. `RpcServer.serve`, a service task of the room,
+The pump brings an invocation, which is accepted or refused there and then. `RpcServer.run_handlers`, a service task of the room,
 starts a task for each one accepted, in the contextvars of the handler's registration. That task waits for its turn and runs
 the handler, both inside the caller's time, and answers whatever happens: natively an invocation that nobody answers waits for
 ever. What the end of the room finds unanswered is answered by `RpcServer.end`, before the room is left.
@@ -20,6 +20,7 @@ import anyio
 import attrs
 
 from .._errors import RoomClosedError
+from .._ffi._messages import event_class
 from ._rpc_types import (
     IncomingNext,
     RpcError,
@@ -131,9 +132,7 @@ class RpcServer:
     # ---- Sink: what the pump brings
 
     def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
-        from .._ffi._proto import RpcMethodInvocationEvent
-
-        event = RpcMethodInvocationEvent.FromString(payload)
+        event = event_class("rpc_method_invocation").FromString(payload)
         registration = self._methods.get(event.method)
         self._unanswered.add(event.invocation_id)
         if self._ended:
@@ -162,7 +161,7 @@ class RpcServer:
 
     # ---- tasks
 
-    async def serve(self) -> None:
+    async def run_handlers(self) -> None:  # noqa: ASYNC910 - it waits unless the room has ended
         """Service task: start a task for each call."""
         async with anyio.create_task_group() as handlers:
             self._scope = handlers.cancel_scope
@@ -175,7 +174,7 @@ class RpcServer:
                 self._arrived = anyio.Event()
                 await self._arrived.wait()
 
-    async def _serve_one(self, invocation: Invocation) -> None:
+    async def _serve_one(self, invocation: Invocation) -> None:  # noqa: ASYNC910 - it waits for its turn
         outcome = "disconnected"
         answer: str | RpcError = built_in_error(RpcErrorCode.RECIPIENT_DISCONNECTED)
         data = invocation.data()
@@ -235,7 +234,7 @@ async def _run_chain(invocation: Invocation, data: RpcInvocationData) -> str:
         answer = invocation.registration.handler(data)
         if inspect.isawaitable(answer):
             answer = await answer
-        return _as_text(answer)
+        return _as_text(answer)  # noqa: ASYNC910 - a part of the call, which has waited for its turn
 
     chain: IncomingNext = run
     for interceptor in reversed(invocation.interceptors):

@@ -384,6 +384,24 @@ async def test_the_bodys_cancellation_reaches_handlers_too() -> None:
     fake.check()
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)  # asyncio's loop ends by itself
+async def test_an_interrupted_handler_ends_the_room_bare() -> None:
+    left = False
+
+    async def interrupt(_: rtc.RpcInvocationData) -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        async with joined() as (native, me):
+            me.register_rpc_method("interrupt", interrupt)
+            native.invoke("interrupt")
+            try:
+                await anyio.sleep_forever()
+            finally:
+                left = True
+    assert left
+
+
 # ---- interceptors
 
 
