@@ -1,3 +1,4 @@
+# pyright: basic
 """Make `call.mp4`, the recording that the demo publishes: a synthetic voice, and numbered colour bars with a ball in front.
 
 It is checked in; run this to make it anew: ``python -m livekit_trio._cli.media.make_call``. It needs espeak-ng, whose output
@@ -12,13 +13,15 @@ import subprocess
 import wave
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
 
-from ...rtc import VideoFrame
 from ...testing import colour_bars
+
+if TYPE_CHECKING:
+    from ...rtc import VideoFrame
 
 TEXT: Final = (
     "This is a recording for the demonstration of live kit trio. "
@@ -53,9 +56,8 @@ def main() -> None:
 
 def _speak(text: str) -> np.ndarray[Any, np.dtype[np.int16]]:
     """The text as 48 kHz mono."""
-    spoken = subprocess.run(
-        ["espeak-ng", "-v", "en-gb", "-s", "150", "--stdout", text], capture_output=True, check=True
-    ).stdout
+    command = ["espeak-ng", "-v", "en-gb", "-s", "150", "--stdout", text]
+    spoken = subprocess.run(command, capture_output=True, check=True).stdout  # noqa: S603 - its one argument is ours
     with wave.open(io.BytesIO(spoken)) as file:
         rate = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
