@@ -113,6 +113,7 @@ class OfficialPeer(Media, Streams):
         *,
         greet: bool = False,
         call: str | None = None,
+        stream: str | None = None,
         tell: bool = True,
     ) -> str:
         """Join.
@@ -123,6 +124,7 @@ class OfficialPeer(Media, Streams):
             key: encrypt with this passphrase.
             greet: send the time, by `time.monotonic`, to everybody as soon as they can receive it.
             call: call this method of everybody as soon as they can receive it, with the time as payload.
+            stream: send a text and a file to this topic of everybody as soon as they can receive it, with the time in them.
             tell: say what happens. Unless somebody listens, more than a pipe holds would stop this program.
         """
         self.room.on("data_track_published", self.seen_data_tracks.append)
@@ -132,6 +134,8 @@ class OfficialPeer(Media, Streams):
             self.room.on("participant_active", self._greet)
         if call is not None:
             self.room.on("participant_active", lambda who: self._call_at_once(who.identity, call))
+        if stream is not None:
+            self.room.on("participant_active", lambda who: self.start(self.stream_at_once(who.identity, stream)))
         options = rtc.RoomOptions()
         if key is not None:
             options.encryption = rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=key.encode()))

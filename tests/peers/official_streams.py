@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import sys
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,11 @@ class Streams:
         await writer.write(data)
         await writer.aclose()
         return sha256(data).hexdigest()
+
+    async def stream_at_once(self, identity: str, topic: str) -> None:
+        now = str(time.monotonic())
+        await self.me.send_text(now, topic=topic, destination_identities=[identity])
+        await self.me.send_bytes(now.encode(), topic=topic, destination_identities=[identity])
 
     # ---- receiving
 
