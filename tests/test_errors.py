@@ -84,6 +84,7 @@ SAMPLES = [
     (rtc.StreamCorruptError("no UTF-8"), "no UTF-8"),
     (WrongLoopError("a room"), "a room belongs to the event loop that opened it"),
     (TokenError("the token has expired"), "expired"),
+    (api.WebhookError(api.WebhookErrorKind.TOO_OLD, "it is old"), "it is old"),
     (internal_error(KeyError("x")), "a bug in livekit_trio: KeyError"),
     (api.ServerError("not_found", "no such room", 404), "not_found (404): no such room"),
     (api.ServerError("unknown", "", 500, {"why": "that"}), "{'why': 'that'}"),
@@ -159,6 +160,7 @@ def test_one_root_but_for_control_flow() -> None:
         (NativeLoadError, (ImportError,)),
         (WrongLoopError, (RuntimeError,)),
         (TokenError, (ValueError,)),
+        (api.WebhookError, (ValueError,)),
     ],
 )
 def test_those_who_know_the_family_catch_them(error: type[Exception], families: tuple[type[Exception], ...]) -> None:
