@@ -13,6 +13,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio.rtc._incoming_streams import MAX_STREAMS, SHARE, STREAM_BYTES
+from tests.data.conftest import tell_of
 from tests.process.running import running_program
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ async def test_what_a_peer_makes_us_hold_is_bounded(
         open_besieged(server, room_name, anyio_backend_name) as ask,
         rtc.open_room(server.url, server.token("friend", room_name)) as friend,
     ):
+        await tell_of(server, room_name, "besieged")
         await (await friend.wait_for_participant("besieged")).wait_until_active()
         before = json.loads(await ask("look"))
 

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from livekit_trio import api, rtc
+from tests.data.conftest import tell_of
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -56,6 +57,7 @@ async def test_it_goes_to_whom_it_is_sent(server: DevServer, room_name: str) -> 
     ):
         with anyio.fail_after(20), bob.accept_text_streams("t") as to_bob, carl.accept_text_streams("t") as to_carl:
             for identity in ("bob", "carl"):
+                await tell_of(server, room_name, identity)
                 await (await ann.wait_for_participant(identity)).wait_until_active()
             await ann.local_participant.send_text("for bob", topic="t", destination_identities=["bob", "nobody"])
             await ann.local_participant.send_text("for all", topic="t")
@@ -73,6 +75,7 @@ async def test_only_an_agent_may_send_for_others(server: DevServer, room_name: s
         rtc.open_room(server.url, server.token("bob", room_name)) as bob,
     ):
         with anyio.fail_after(20), bob.accept_text_streams("t") as incoming:
+            await tell_of(server, room_name, "bob")
             for room, seen_as in ((agent, "somebody"), (eve, "eve")):
                 await (await room.wait_for_participant("bob")).wait_until_active()
                 await room.local_participant.send_text("hello", topic="t", sender_identity="somebody")
@@ -89,6 +92,7 @@ async def test_it_is_encrypted_with_the_room(server: DevServer, room_name: str) 
         rtc.open_room(server.url, server.token("bob", room_name), options=options) as bob,
     ):
         with anyio.fail_after(20), bob.accept_text_streams("t") as incoming:
+            await tell_of(server, room_name, "bob")
             await (await ann.wait_for_participant("bob")).wait_until_active()
             text = "€" * 20_000
             for compress in (True, False):
@@ -105,6 +109,7 @@ async def test_the_room_bounds_what_it_takes(server: DevServer, room_name: str) 
         rtc.open_room(server.url, server.token("bob", room_name), options=options) as bob,
     ):
         with anyio.fail_after(20), bob.accept_text_streams("t") as incoming:
+            await tell_of(server, room_name, "bob")
             await (await ann.wait_for_participant("bob")).wait_until_active()
             await ann.local_participant.send_text("a" * 20_000, topic="t", compress=False)
             assert len(await (await incoming.receive()).read_all()) == 20_000
