@@ -241,6 +241,22 @@ class Model:
         event = TrackMuted if muted else TrackUnmuted
         yield event(participant=participant.view, publication=publication.view)
 
+    def withdraw_forbidden(self) -> None:
+        """Unpublish those of our tracks that we may publish no longer.
+
+        The server has taken them off and tells nobody here: natively they are published still, and could not be published
+        again (measured).
+        """
+        permissions = self.local.info.permissions
+        for sid, publication in self.local.publications.items():
+            if permissions is None or permissions.why_not(publication.info.source) is None:
+                continue
+            fields = {"local_participant_handle": self.local.handle, "track_sid": sid, "stop_on_unpublish": False}
+            try:
+                self.link.send("unpublish_track", **fields)
+            except (NativeRefusalError, RoomClosedError):
+                self.count("not withdrawn")
+
     # ---- data tracks
 
     def end_data_track(self, track: DataTrackFacts) -> RoomEvent:

@@ -164,16 +164,7 @@ class Publishing(metaclass=MadeByTheRoom):
     def _why_not(self, options: TrackPublishOptions) -> str | None:
         """What our own state says against publishing."""
         permissions = self._local.info.permissions
-        if permissions is None:
-            return None
-        if not permissions.can_publish:
-            return "no permission to publish"
-        sources = permissions.can_publish_sources
-        if sources and options.source not in sources:
-            return (
-                f"no permission to publish {options.source.name}, only {', '.join(source.name for source in sources)}"
-            )
-        return None
+        return None if permissions is None else permissions.why_not(options.source)
 
     def _find(self, track: str | LocalTrackPublication | LocalTrack) -> LocalPublicationFacts | None:
         for publication in self._local.publications.values():

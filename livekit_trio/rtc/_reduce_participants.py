@@ -51,7 +51,7 @@ def participant_connected(model: Model, message: native.ParticipantConnected) ->
             yield from model.end_publications(remote)
     if info.sid != remote.info.sid:
         remote.active_announced = False
-    yield from _replace_info(remote, info)
+    yield from _replace_info(model, remote, info)
 
 
 def participant_disconnected(model: Model, message: native.ParticipantDisconnected) -> Iterator[RoomEvent]:
@@ -95,7 +95,7 @@ def participants_updated(model: Model, message: native.ParticipantsUpdated) -> I
             yield ParticipantActive(participant=participant.view)
 
 
-def _replace_info(participant: LocalFacts | RemoteFacts, new: ParticipantInfo) -> Iterator[RoomEvent]:
+def _replace_info(model: Model, participant: LocalFacts | RemoteFacts, new: ParticipantInfo) -> Iterator[RoomEvent]:
     """Take over what the server says now, and say what is different and was not said before."""
     old = participant.info
     if new.permissions is None:  # left out: not said, rather than taken away
@@ -112,6 +112,8 @@ def _replace_info(participant: LocalFacts | RemoteFacts, new: ParticipantInfo) -
         changed = _changed(old.attributes, new.attributes)
         yield ParticipantAttributesChanged(changed_attributes=changed, participant=view)
     if new.permissions is not None and new.permissions != old.permissions:
+        if participant is model.local:
+            model.withdraw_forbidden()
         yield ParticipantPermissionsChanged(participant=view, permissions=new.permissions)
 
 
@@ -150,7 +152,7 @@ def participant_permission_changed(model: Model, message: native.ParticipantPerm
 
 def _update(model: Model, participant: LocalFacts | RemoteFacts, info: ParticipantInfo) -> Iterator[RoomEvent]:
     old = participant.info
-    yield from _replace_info(participant, info)
+    yield from _replace_info(model, participant, info)
     if participant.info == old:
         model.count("unchanged")
 

@@ -46,6 +46,15 @@ class ParticipantPermission:
     can_subscribe_metrics: bool
     can_manage_agent_session: bool
 
+    def why_not(self, source: TrackSource) -> str | None:
+        """What speaks against publishing a track of *source*; None: nothing."""
+        if not self.can_publish:
+            return "no permission to publish"
+        if self.can_publish_sources and source not in self.can_publish_sources:
+            allowed = ", ".join(allowed.name for allowed in self.can_publish_sources)
+            return f"no permission to publish {source.name}, only {allowed}"
+        return None
+
 
 @attrs.frozen
 class ServerSender:
