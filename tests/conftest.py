@@ -50,6 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Spread the default tier over the processors. A part of it runs in this very process, where one can look into it."""
+    if hasattr(config, "workerinput"):
+        return  # it is one of those processes
     option = config.option
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (option.keyword or option.markexpr)
     if whole and option.numprocesses is None and not (option.collectonly or option.usepdb or option.capture == "no"):
