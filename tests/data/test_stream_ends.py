@@ -99,6 +99,17 @@ async def test_the_trailer_is_lost_and_the_sender_leaves(broken: rtc.Room, peer:
             await reader.receive()
 
 
+@pytest.mark.long  # the server takes more than 20 s to give somebody up
+async def test_the_sender_is_killed(broken: rtc.Room, peer: OfficialPeer) -> None:
+    with anyio.fail_after(60), broken.accept_text_streams("t") as incoming:
+        with pytest.raises((anyio.EndOfStream, anyio.IncompleteRead)):
+            await peer.ask("die_sending", topic="t")
+        reader = await incoming.receive()
+        assert await reader.receive() == "the beginning"
+        with pytest.raises(rtc.SenderLeftError):
+            await reader.receive()
+
+
 async def test_the_trailer_is_lost_and_the_room_ends(
     broken: rtc.Room, peer: OfficialPeer, server: DevServer, room_name: str
 ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import signal
 import sys
 import time
 from hashlib import sha256
@@ -66,6 +68,13 @@ class Streams:
         await self.me.send_text(now, topic=topic, destination_identities=[identity])
         await self.me.send_bytes(now.encode(), topic=topic, destination_identities=[identity])
 
+    async def do_die_sending(self, topic: str) -> None:
+        """Be killed in the middle of a stream."""
+        writer = await self.me.stream_text(topic=topic)
+        await writer.write("the beginning")
+        await asyncio.sleep(0.5)  # for it to get out
+        os.kill(os.getpid(), signal.SIGKILL)
+
     # ---- receiving
 
     async def do_accept_streams(self, topic: str) -> None:
@@ -104,21 +113,6 @@ class Streams:
         """Send packets one after the other; each is ``{"header" | "chunk" | "trailer": its fields}``, content in Latin-1."""
         for packet in packets:
             await self._send_raw(packet, to)
-
-    async def do_flood(self, count: int, topic: str, to: list[str], *, kind: str = "text") -> None:
-        """Send *count* headers without anything after; ``{}`` in *topic* becomes their number."""
-        content = {"text_header": {"operation_type": 0}} if kind == "text" else {"byte_header": {"name": "flood"}}
-        for number in range(count):
-            header = {"stream_id": f"flood-{kind}-{topic}-{number}", "timestamp": 1, "mime_type": "x/y"}
-            await self._send_raw({"header": {**header, "topic": topic.format(number), **content}}, to)
-
-    async def do_pour(self, size: int, topic: str) -> None:
-        """Open a stream and write *size* bytes to it; it is not closed."""
-        writer = await self.me.stream_bytes("endless", topic=topic)
-        self.poured = writer
-        part = bytes(100_000)
-        for _ in range(0, size, len(part)):
-            await writer.write(part)
 
     async def _send_raw(self, packet: dict[str, Any], to: list[str]) -> None:
         [(kind, fields)] = packet.items()
