@@ -8,6 +8,9 @@ Where LiveKit Cloud's server does not answer, or fails, the call goes to another
 than theirs, a call goes there only if nothing is lost by its being carried out twice (`Rpc.repeatable`) or if the server cannot
 have seen it, and the time that a call may take is the time for all its tries. A server that answers with 451 is not allowed to
 serve the project and has done nothing: every call goes on to a region that is.
+
+A connection that was kept, and that the server closes just when it is used again, is nobody's fault: a repeatable call is then
+sent once more at once, whatever the host.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from ._errors import TransportError
+from ._errors import TransportError, TransportErrorKind
 from ._rpc import Request, Response
 from ._settings import is_cloud_api, to_http
 from ._twirp import CONTENT_TYPE, HttpRequest, HttpResponse, decode, request_headers
@@ -116,6 +119,12 @@ class _Conversation(Generic[Request, Response]):
         number = 1
         while True:
             answer = yield from _exchange(self._try(number))
+            if (
+                self._call.rpc.repeatable
+                and isinstance(answer, TransportError)
+                and answer.kind is TransportErrorKind.STALE
+            ):
+                answer = yield from _exchange(self._try(number))
             if not (yield from self._goes_on(number, answer)):
                 break
             number += 1

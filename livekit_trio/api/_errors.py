@@ -137,6 +137,9 @@ class TransportErrorKind(enum.Enum):
     """The call's time was up. The server may have carried it out."""
     BROKEN = "broken"
     """The connection broke, or what came is no HTTP. The server may have carried it out."""
+    STALE = "stale"
+    """A connection kept from an earlier call broke before the answer began: most likely the server had closed it already, and
+    has not seen the request. Calls that may be repeated are, once, on a new connection."""
     MALFORMED = "malformed"
     """A success, but not in protobuf: there is something else than a LiveKit server."""
 

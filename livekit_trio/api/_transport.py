@@ -22,7 +22,7 @@ from ._settings import DEFAULT_CONNECTIONS
 from ._twirp import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 
     from ._conversation import Answer, Step
 
@@ -65,15 +65,15 @@ class AsyncTransport:
                 answer = await self._send(step)
 
     async def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
+        trace = _Trace()
         with anyio.move_on_after(request.timeout):  # noqa: ASYNC912 - sending is a cancel point
             try:
                 async with self._gate:
-                    built = _build(self._client, request)
-                    built.extensions["trace"] = _Handshakes().watch
+                    built = _build(self._client, request, trace.watch)
                     response = await self._client.send(built, follow_redirects=False)
                 return _read(request, response)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                return _failure(request, error)  # noqa: ASYNC910
+                return _failure(request, error, trace)  # noqa: ASYNC910
         return _timed_out(request)
 
 
@@ -105,7 +105,8 @@ class SyncTransport:
     def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
         """Send, and look at the clock whenever something has come: nothing ends a blocking read in time but its own timeout."""
         deadline = time.monotonic() + request.timeout
-        built = _build(self._client, request)
+        trace = _Trace()
+        built = _build(self._client, request, trace.note)
         built.extensions["timeout"] = httpx.Timeout(request.timeout).as_dict()
         body = bytearray()
         try:
@@ -120,24 +121,38 @@ class SyncTransport:
         except httpx.TimeoutException:
             return _timed_out(request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return _failure(request, error)
+            return _failure(request, error, trace)
         return HttpResponse(request.shown_url, response.status_code, _headers(response), bytes(body))
 
 
-class _Handshakes:
-    """Closes the connection of a TLS handshake that does not come to its end, for one request.
-
-    httpcore closes it only after an `Exception`, not after a cancellation (``start_tls`` in its backends); this is told by httpx's
-    extension ``trace``.
-    """
+class _Trace:
+    """What happens to one request on its way, as told by httpx's extension ``trace``."""
 
     def __init__(self) -> None:
         self._stream: Any = None
+        self._sent = False
+        self._answered = False
 
-    async def watch(self, event: str, facts: Mapping[str, Any]) -> None:  # noqa: ASYNC910 - httpcore waits around it
+    @property
+    def stale(self) -> bool:
+        """Whether it was sent on a connection that had been kept, and no answer has begun."""
+        return self._sent and self._stream is None and not self._answered
+
+    def note(self, event: str, facts: Mapping[str, Any]) -> None:
         if event.endswith("connect_tcp.complete"):
             self._stream = facts["return_value"]
-        elif event.endswith("start_tls.failed") and self._stream is not None:
+        elif event.endswith("send_request_headers.started"):
+            self._sent = True
+        elif event.endswith("receive_response_headers.complete"):
+            self._answered = True
+
+    async def watch(self, event: str, facts: Mapping[str, Any]) -> None:  # noqa: ASYNC910 - httpcore waits around it
+        """The same for event loops; besides, close the connection of a TLS handshake that was broken off.
+
+        httpcore closes it after an `Exception`, but not after a cancellation (``start_tls`` in its backends).
+        """
+        self.note(event, facts)
+        if event.endswith("start_tls.failed") and self._stream is not None:
             with anyio.CancelScope(shield=True):  # it says nothing to the other side, and waits for nothing
                 await self._stream.aclose()
 
@@ -175,13 +190,14 @@ class _Once:
         return self._values.pop()  # noqa: ASYNC910
 
 
-def _build(client: httpx.AsyncClient | httpx.Client, request: HttpRequest) -> httpx.Request:
+def _build(client: httpx.AsyncClient | httpx.Client, request: HttpRequest, watch: Callable[..., Any]) -> httpx.Request:
     """The request with the client's own headers and cookies, and without a timeout of httpx's: the deadline is total."""
     built = client.build_request(
         request.method, request.url, headers=request.headers, content=request.body or None, timeout=None
     )
     if request.body:
         built.stream = _Body(request.body)
+    built.extensions["trace"] = watch
     return built
 
 
@@ -199,9 +215,9 @@ def _timed_out(request: HttpRequest) -> TransportError:
     )
 
 
-def _failure(request: HttpRequest, error: Exception) -> TransportError:
+def _failure(request: HttpRequest, error: Exception, trace: _Trace) -> TransportError:
     """Our error for one of httpx's."""
-    kind = TransportErrorKind.BROKEN
+    kind = TransportErrorKind.STALE if trace.stale else TransportErrorKind.BROKEN
     if isinstance(error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         secured = any(isinstance(each, ssl.SSLError) for each in _causes(error))
         kind = TransportErrorKind.TLS if secured else TransportErrorKind.CONNECT

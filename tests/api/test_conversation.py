@@ -91,7 +91,9 @@ def test_one_try_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [DOWN, response(500), *(failure(kind) for kind in TransportErrorKind)], ids=lambda each: str(each)[:50]
+    "answer",
+    [DOWN, response(500), *(failure(kind) for kind in TransportErrorKind if kind is not TransportErrorKind.STALE)],
+    ids=lambda each: str(each)[:50],
 )
 def test_every_failure_goes_on_in_the_next_region(answer: Reply) -> None:
     world = World({f"{HERE} call": [answer], f"{HERE} regions": [regions(HERE, EAST)], f"{EAST} call": [GOOD]})
@@ -175,6 +177,21 @@ def always(answer: Reply) -> Any:
             return [answer]
 
     return Everywhere()
+
+
+def test_a_stale_connection_costs_no_try() -> None:
+    stale = failure(TransportErrorKind.STALE)
+    world = World({f"{HERE} call": [stale, GOOD]})
+    world.carry_out(world.caller(failover=False))
+    assert world.log == [f"{HERE} call"] * 2
+    world = World({f"{HERE} call": [stale, stale, GOOD]})
+    with pytest.raises(TransportError):
+        world.carry_out(world.caller(failover=False))
+    assert len(world.log) == 2
+    world = World({f"{HERE}{_rpcs.START_EGRESS.path}": [stale]})
+    with pytest.raises(TransportError):
+        world.carry_out(world.caller(), _rpcs.START_EGRESS)
+    assert len(world.log) == 1
 
 
 # ---- what the regions are remembered by
