@@ -222,6 +222,7 @@ class Endpoint:
         self.url = ""
         self.requests: list[tuple[bytes, bytes]] = []
         """The head and the body of each."""
+        self.asked = anyio.Event()
 
     async def serve(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -230,6 +231,7 @@ class Endpoint:
                 received += await stream.receive()
             head, _, body = received.partition(b"\r\n\r\n")
             self.requests.append((head, body))
+            self.asked.set()
             if self._answer is None:
                 await anyio.sleep_forever()
             else:
@@ -319,7 +321,8 @@ async def test_a_refusal_has_its_status(status: str) -> None:
 async def test_an_endpoint_that_is_silent_or_absent_is_given_up() -> None:
     async with open_endpoint(None) as endpoint:
         with pytest.raises(api.TransportError) as late:
-            await api.TokenSource.endpoint(endpoint.url, timeout=0.05).fetch()
+            await api.TokenSource.endpoint(endpoint.url, timeout=0.5).fetch()
+        await endpoint.asked.wait()
     with pytest.raises(api.TransportError) as absent:
         await api.TokenSource.endpoint(endpoint.url).fetch()
     assert (late.value.kind, absent.value.kind) == (Kind.TIMEOUT, Kind.CONNECT)
@@ -327,14 +330,14 @@ async def test_an_endpoint_that_is_silent_or_absent_is_given_up() -> None:
 
 
 async def test_cancelled_at_the_endpoint_nothing_is_left() -> None:
-    async with open_endpoint(None) as endpoint, httpx.AsyncClient() as client:
+    async with httpx.AsyncClient() as client:
         for given in (None, client):
-            source = api.TokenSource.endpoint(endpoint.url, client=given)
-            with anyio.move_on_after(0.05) as scope:
-                await source.fetch()
-            assert scope.cancelled_caught
-    transport: Any = client._transport
-    assert not transport._pool.connections
+            async with open_endpoint(None) as endpoint, anyio.create_task_group() as group:
+                group.start_soon(api.TokenSource.endpoint(endpoint.url, client=given).fetch)
+                await endpoint.asked.wait()
+                group.cancel_scope.cancel()
+        transport: Any = client._transport
+        assert not transport._pool.connections
 
 
 async def test_a_client_that_was_given_is_used_and_not_closed() -> None:
