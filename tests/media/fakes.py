@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from array import array
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -97,4 +98,5 @@ async def staged() -> AsyncGenerator[Stage]:
             await anyio.wait_all_tasks_blocked()
             yield Stage(fake, native, room, room.remote_participants["bob"])
         await assert_idle()
+    gc.collect()  # frames that tasks, or errors, had in their hands
     fake.check()
