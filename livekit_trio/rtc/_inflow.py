@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 UNBOUNDED: Final = 1 << 62
 """Of the mailbox: the bounds are kept here, where they can be kept for several streams together."""
 
-ENCODING: Final = 1 << 16
+ENCODING: Final = 1 << 14
 """Bytes that messages may add to their chunks while the loop does not get to them."""
 
 _ABNORMAL: Final = "stream closed abnormally: "
@@ -100,7 +100,8 @@ class Inflow:
         self._event = event
         self._handle = handle
         self._flowing = flowing
-        self._waiting = 0
+        self.waiting: int = 0
+        """Bytes that it has not."""
         self._closed = False
         account.streams += 1
         flowing.add(self)
@@ -153,7 +154,7 @@ class Inflow:
         self._closed = True
         self._stop()
         self.mailbox.discard()
-        self._account(-self._waiting)
+        self._account(-self.waiting)
         self.account.streams -= 1
         self.account.on_close(self.account)
 
@@ -161,7 +162,7 @@ class Inflow:
 
     def _put(self, chunk: bytes) -> None:
         account, size = self.account, len(chunk)
-        if self._waiting + size > account.max_stream_bytes or account.waiting + size > account.max_bytes:
+        if self.waiting + size > account.max_stream_bytes or account.waiting + size > account.max_bytes:
             self._lag(1)
             return
         self._account(len(chunk))
@@ -172,7 +173,7 @@ class Inflow:
         self._stop()
 
     def _account(self, change: int) -> None:
-        self._waiting += change
+        self.waiting += change
         self.account.waiting += change
 
     def _stop(self) -> None:

@@ -21,7 +21,7 @@ from .._errors import (
     StreamError,
     StreamTooLargeError,
 )
-from .._mailbox import Mailbox, WouldBlock
+from .._mailbox import Mailbox, StreamStatistics, WouldBlock
 from .._streams import MailboxStream
 from ._files import IncomingFile, safe_name
 from ._inflow import ROOM_ENDED
@@ -123,6 +123,20 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
         """
         self._check_usable()
         return self._content(self._inflow.take_nowait())
+
+    @override
+    def statistics(self) -> StreamStatistics:
+        """Return the counters, in bytes: delivered, waiting to be read (as buffered), and how many may wait (as capacity).
+
+        What was dropped is counted in chunks: as `StreamLaggedError.dropped` it is not known how large they were.
+        """
+        inflow = self._inflow
+        return StreamStatistics(
+            delivered=inflow.received,
+            dropped=self.mailbox.statistics().dropped,
+            buffered=inflow.waiting,
+            capacity=inflow.account.max_stream_bytes,
+        )
 
     async def _read_all(self, limit: int | None) -> list[ContentT]:
         """Everything that has not been read yet; closed afterwards, whatever happens."""

@@ -122,7 +122,7 @@ def check_bounds(name: str, count: int, held: dict[str, int]) -> None:
         assert (held["held"], held["unclaimed"]) == (0, count)
     elif name == "endless":
         assert held["held"] == held["lagged"] == count
-        assert held["chunks"] * 15_000 <= min(count, SHARE) * STREAM_BYTES
+        assert held["waiting"] <= min(count, SHARE) * STREAM_BYTES
     else:
         assert held["held"] == min(count, share)
         assert held["refused"] == max(0, count - share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import deque
 from contextlib import asynccontextmanager
@@ -70,9 +71,14 @@ class Peer:
 
 
 @asynccontextmanager
-async def open_peer(program: Path, *arguments: str) -> AsyncGenerator[Peer]:
-    """Run the program for a block. It leaves its room and has ended afterwards, however the block is left."""
-    process = await anyio.open_process([sys.executable, str(program), *arguments], stdin=PIPE, stdout=PIPE, stderr=None)
+async def open_peer(program: Path, *arguments: str, packages: Path | None = None) -> AsyncGenerator[Peer]:
+    """Run the program for a block. It leaves its room and has ended afterwards, however the block is left.
+
+    What is in the folder *packages* goes before what is installed.
+    """
+    command = [sys.executable, str(program), *arguments]
+    environment = None if packages is None else {**os.environ, "PYTHONPATH": str(packages)}
+    process = await anyio.open_process(command, stdin=PIPE, stdout=PIPE, stderr=None, env=environment)
     try:
         yield Peer(process)
     finally:
@@ -86,9 +92,9 @@ async def open_peer(program: Path, *arguments: str) -> AsyncGenerator[Peer]:
             await process.aclose()
 
 
-def open_official_peer() -> AbstractAsyncContextManager[Peer]:
-    """A participant on the official SDK; it is in no room yet."""
-    return open_peer(OFFICIAL)
+def open_official_peer(packages: Path | None = None) -> AbstractAsyncContextManager[Peer]:
+    """A participant on the official SDK, or on another version of it in the folder *packages*; it is in no room yet."""
+    return open_peer(OFFICIAL, packages=packages)
 
 
 OfficialPeer = Peer

@@ -48,7 +48,7 @@ class Besieged:
         facts = {
             "resident": resident(),
             "held": len(self.held),
-            "chunks": sum(reader.statistics().buffered for reader in self.held),
+            "waiting": sum(reader.statistics().buffered for reader in self.held),
             "lagged": sum(reader.statistics().dropped > 0 for reader in self.held),
             "handles": rtc.runtime_statistics().live_handles,
         }
