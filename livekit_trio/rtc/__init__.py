@@ -209,6 +209,7 @@ from ._track import (
     Track as Track,
     VideoTrack as VideoTrack,
 )
+from ._track_recorder import TrackRecorder as TrackRecorder, TrackRecording as TrackRecording
 from ._transcription import FeedSegment as FeedSegment, TranscriptionFeed as TranscriptionFeed
 from ._values import (
     ChatMessage as ChatMessage,

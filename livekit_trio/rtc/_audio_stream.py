@@ -21,6 +21,9 @@ REQUEST: Final = "new_audio_stream"
 NATIVE_STREAM: Final = 0
 """AudioStreamType of raw frames."""
 
+NATIVE_QUEUE: Final = 100
+"""Frames that may wait inside the native library until its own task hands them on; beyond it drops without counting."""
+
 DEFAULT_MS: Final = 200
 """How much sound waits for its reader if nothing else is said (DESIGN §7)."""
 
@@ -86,5 +89,6 @@ def open_audio_stream(
         "sample_rate": sample_rate,
         "num_channels": num_channels,
         "frame_size_ms": frame_size_ms,
+        "queue_size_frames": NATIVE_QUEUE,
     }
     return make(AudioStream, follow, (REQUEST, fields), capacity, overflow)

@@ -77,6 +77,7 @@ def track_subscribed(model: Model, message: native.TrackSubscribed) -> Iterator[
         kind=TrackKind(owned.info.kind),
         muted=publication.info.muted,
         stream_state=StreamState(owned.info.stream_state),
+        publisher=message.participant_identity,
     )
     track = make(cls, facts, model.link)
     publication.track = track

@@ -50,6 +50,8 @@ class TrackFacts:
     ended: bool = False
     published: bool = False
     """Of a track of ours: in some room."""
+    publisher: str = ""
+    """Of a remote track: its participant's identity."""
     _at_end: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
 
     def call_at_end(self, callback: Callable[[], None]) -> None:

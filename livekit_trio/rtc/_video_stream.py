@@ -23,6 +23,11 @@ NATIVE_STREAM: Final = 0
 
 REQUEST: Final = "new_video_stream"
 
+NATIVE_QUEUE: Final = 8
+MAX_NATIVE_QUEUE: Final = 64
+"""Frames that may wait inside the native library until its own task hands them on. It drops without counting, and by default
+keeps one: on a busy machine frames were lost there that no statistics knew of."""
+
 
 @final
 class VideoStream(MediaStream[VideoFrame]):
@@ -84,5 +89,10 @@ def open_video_stream(
     if format is not None and format not in PLANES:
         raise ValueError(f"{format!r} is no pixel format")
     check_integer("capacity", capacity, 1, MAX_CAPACITY)
-    fields = {"type": NATIVE_STREAM, "format": format, "normalize_stride": True}
+    fields = {
+        "type": NATIVE_STREAM,
+        "format": format,
+        "normalize_stride": True,
+        "queue_size_frames": min(max(capacity, NATIVE_QUEUE), MAX_NATIVE_QUEUE),
+    }
     return make(VideoStream, follow, (REQUEST, fields), capacity, overflow)
