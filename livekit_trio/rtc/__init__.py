@@ -161,6 +161,11 @@ from ._options import (
     RtcConfiguration as RtcConfiguration,
 )
 from ._participant import Participant as Participant, RemoteParticipant as RemoteParticipant
+from ._presets import (
+    AudioPreset as AudioPreset,
+    ScreenSharePreset as ScreenSharePreset,
+    VideoPreset as VideoPreset,
+)
 from ._publication import (
     LocalTrackPublication as LocalTrackPublication,
     RemoteTrackPublication as RemoteTrackPublication,

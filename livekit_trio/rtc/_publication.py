@@ -13,6 +13,7 @@ from typing_extensions import override
 from .._errors import NativeRefusalError, OperationError, RoomClosedError, SubscribeError
 from .._guard import MadeByTheRoom, make
 from ._enums import EncryptionType, TrackKind, VideoQuality
+from ._track import facts_of
 
 if TYPE_CHECKING:
     from ._enums import AudioTrackFeature, FrameMetadataFeature, TrackSource
@@ -24,6 +25,10 @@ UNPUBLISHED: Final = "the track was unpublished"
 
 SUBSCRIBE_TIMEOUT: Final = 5.0
 """Seconds. The media comes within some 20 ms (measured); that it may not come at all, the server tells nobody."""
+
+
+CODEC_INTERVAL: Final = 0.1
+"""Seconds between two looks at what is sent."""
 
 
 @attrs.define(eq=False)
@@ -181,6 +186,35 @@ class LocalTrackPublication(TrackPublication):
         if not facts.subscribed:
             facts.link.check_open()  # leaving unpublishes everything
             raise OperationError(f"{self.sid}: {UNPUBLISHED} before anybody subscribed")
+
+
+    async def wait_for_codec(self) -> str:
+        """Return the codec that its media is sent with, such as ``video/VP8``, once some is sent; `mime_type` has it then.
+
+        The native library takes another codec where it cannot encode the one that was asked for, and says so nowhere else:
+        for H265 it takes VP8 (livekit-ffi 0.13.2).
+
+        Raises:
+            OperationError: it was unpublished before anything was sent, or the native library gives no statistics.
+            RoomClosedError: the room has ended, or ended meanwhile.
+
+        Cancellation:
+            Nothing is left behind; the track stays published.
+
+        Source:
+            GetStatsRequest (livekit-ffi track.proto), asked again and again.
+        """
+        facts = self._local
+        while not facts.gone:
+            reply = await facts.link.call("get_stats", track_handle=facts_of(facts.track).handle)
+            if reply.error:
+                raise OperationError(f"{self.sid}: {reply.error}")
+            for entry in reply.stats:
+                if entry.WhichOneof("stats") == "codec":
+                    facts.info = attrs.evolve(facts.info, mime_type=entry.codec.codec.mime_type)
+                    return self.mime_type
+            await anyio.sleep(CODEC_INTERVAL)
+        raise OperationError(f"{self.sid}: {UNPUBLISHED} before anything was sent")
 
 
 @final
