@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, final
 from typing_extensions import override
 
 from .._guard import make
+from ._audio_filter import NoiseCancellationOptions
 from ._audio_frame import SAMPLE_SIZE, AudioFrame
 from ._media_stream import MAX_CAPACITY, MediaStream
 from ._validators import check_integer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
+    from ._frame_processor import FrameProcessor
     from ._media_stream import Overflow
+
+    NoiseCancellation: TypeAlias = NoiseCancellationOptions | FrameProcessor[AudioFrame]
 
 REQUEST: Final = "new_audio_stream"
 
@@ -76,6 +81,7 @@ def open_audio_stream(
     frame_size_ms: int | None,
     capacity: int | None,
     overflow: Overflow,
+    noise_cancellation: NoiseCancellation | None,
 ) -> AudioStream:
     check_integer("sample_rate", sample_rate, MIN_RATE, MAX_RATE)
     check_integer("num_channels", num_channels, 1, MAX_CHANNELS)
@@ -84,11 +90,16 @@ def open_audio_stream(
     if capacity is None:
         capacity = max(1, DEFAULT_MS // (frame_size_ms or NATIVE_FRAME_MS))
     check_integer("capacity", capacity, 1, MAX_CAPACITY)
-    fields = {
+    fields: dict[str, Any] = {
         "type": NATIVE_STREAM,
         "sample_rate": sample_rate,
         "num_channels": num_channels,
         "frame_size_ms": frame_size_ms,
         "queue_size_frames": NATIVE_QUEUE,
     }
-    return make(AudioStream, follow, (REQUEST, fields), capacity, overflow)
+    process = None
+    if isinstance(noise_cancellation, NoiseCancellationOptions):
+        fields.update(noise_cancellation.as_fields())
+    elif noise_cancellation is not None:
+        process = noise_cancellation.process_if_enabled
+    return make(AudioStream, follow, (REQUEST, fields), capacity, overflow, process)

@@ -17,7 +17,7 @@ class FrameProcessor(ABC, Generic[F]):
     """Changes frames as they are read, such as a noise suppression in Python or of a third party.
 
     Give one to `open_stream`. It is called in the reader's task and must not wait. A processor that keeps state serves one
-    stream at a time.
+    stream at a time. What it holds is its owner's to free: nobody else knows when it is not needed any more.
 
     Attributes:
         enabled: whether frames go through `process`; a program may switch it at any time.
@@ -32,11 +32,9 @@ class FrameProcessor(ABC, Generic[F]):
         What it raises comes out of the stream's `receive`; the frame is then lost.
         """
 
-    def start(self, *, participant_identity: str, track_sid: str) -> None:
-        """Frames of that track follow; called before the first one of each track."""
-
-    def close(self) -> None:
-        """The stream was closed; called once, also if there were no frames."""
+    def process_if_enabled(self, frame: F) -> F:
+        """Return what `process` makes of a frame, or the frame itself if this is not `enabled`."""
+        return self.process(frame) if self.enabled else frame
 
     @override
     def __repr__(self) -> str:

@@ -71,6 +71,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         request: tuple[str, dict[str, Any]],
         capacity: int,
         overflow: Overflow,
+        process: Callable[[F], F] | None = None,
     ) -> None:
         """Make one that is not entered yet.
 
@@ -80,6 +81,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             request: name and fields of the native request that opens a stream, but for the track's handle.
             capacity: how many frames may wait.
             overflow: what happens to the next one.
+            process: what is done with each frame that is delivered, in the reader's task.
         """
         if overflow not in ("drop_oldest", "fail"):
             raise ValueError(f"overflow must be 'drop_oldest' or 'fail', not {overflow!r}")
@@ -87,6 +89,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         self._request = request
         self._capacity = capacity
         self._fails = overflow == "fail"
+        self._process = process
         self._state = "new"
         self._runtime: Runtime | None = None
         self._unfollow: Callable[[], None] | None = None
@@ -190,7 +193,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
                     frame = self._decode(*taken)
                     if frame is not None:
                         self._delivered += 1
-                        return frame  # noqa: ASYNC910 - it has given way
+                        return frame if self._process is None else self._process(frame)  # noqa: ASYNC910 - it has given way
                     continue
                 else:
                     self._rest.appendleft(taken)
@@ -216,7 +219,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             frame = self._decode(*taken)
             if frame is not None:
                 self._delivered += 1
-                return frame
+                return frame if self._process is None else self._process(frame)
         if self._end is not None:
             raise self._end()
         raise WouldBlock

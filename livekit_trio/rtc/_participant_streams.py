@@ -14,11 +14,13 @@ from ._video_stream import open_video_stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._audio_stream import AudioStream
+    from ._audio_stream import AudioStream, NoiseCancellation
     from ._enums import VideoBufferType
+    from ._frame_processor import FrameProcessor
     from ._media_stream import MediaStream, Overflow
     from ._participant import RemoteFacts
     from ._track import TrackFacts
+    from ._video_frame import VideoFrame
     from ._video_stream import VideoStream
 
 AUDIO_SOURCES: Final = (TrackSource.SOURCE_UNKNOWN, TrackSource.SOURCE_MICROPHONE, TrackSource.SOURCE_SCREENSHARE_AUDIO)
@@ -39,6 +41,7 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
         frame_size_ms: int | None = None,
         capacity: int | None = None,
         overflow: Overflow = "drop_oldest",
+        noise_cancellation: NoiseCancellation | None = None,
     ) -> AudioStream:
         """Receive what this participant plays from *source*, whichever track that is: it goes on when they publish again.
 
@@ -58,6 +61,7 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
             frame_size_ms: how long a frame lasts; None: 10 ms.
             capacity: how many unread frames may wait; None: 200 ms of them.
             overflow: what happens then: the oldest goes, or the stream fails.
+            noise_cancellation: a loaded audio filter, see `AudioFilter`, or code of this program's, see `FrameProcessor`.
 
         Returns:
             A stream that begins when its ``with`` block is entered, and ends when the participant leaves or the room ends; at
@@ -78,6 +82,7 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
             frame_size_ms=frame_size_ms,
             capacity=capacity,
             overflow=overflow,
+            noise_cancellation=noise_cancellation,
         )
 
     def open_video_stream(
@@ -87,6 +92,7 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
         format: VideoBufferType | None = None,  # noqa: A002 - the name that it has for its callers
         capacity: int = 1,
         overflow: Overflow = "drop_oldest",
+        processor: FrameProcessor[VideoFrame] | None = None,
     ) -> VideoStream:
         """Receive what this participant shows from *source*, whichever track that is: it goes on when they publish again.
 
@@ -98,6 +104,7 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
             format: of the frames; None: as the decoder makes them, which costs least.
             capacity: how many unread frames may wait.
             overflow: what happens then: the oldest goes, or the stream fails.
+            processor: changes each frame before it is delivered, see `FrameProcessor`.
 
         Returns:
             A stream that begins when its ``with`` block is entered, and ends when the participant leaves or the room ends; at
@@ -112,7 +119,11 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
         if source not in VIDEO_SOURCES:
             raise ValueError(f"{source!r} is no source of pictures")
         return open_video_stream(
-            _follow(self._remote, source, TrackKind.KIND_VIDEO), format=format, capacity=capacity, overflow=overflow
+            _follow(self._remote, source, TrackKind.KIND_VIDEO),
+            format=format,
+            capacity=capacity,
+            overflow=overflow,
+            processor=processor,
         )
 
 

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._audio_source import AudioSource
-    from ._audio_stream import AudioStream
+    from ._audio_stream import AudioStream, NoiseCancellation
     from ._encoded_video_source import EncodedVideoSource
     from ._enums import VideoBufferType
+    from ._frame_processor import FrameProcessor
     from ._link import RoomLink
     from ._media_stream import Overflow
     from ._stats import StatsReport
+    from ._video_frame import VideoFrame
     from ._video_source import VideoSource
     from ._video_stream import VideoStream
 
@@ -207,6 +209,7 @@ class _AudioStreaming(Track):
         frame_size_ms: int | None = None,
         capacity: int | None = None,
         overflow: Overflow = "drop_oldest",
+        noise_cancellation: NoiseCancellation | None = None,
     ) -> AudioStream:
         """Receive its sound, in whatever format is wanted.
 
@@ -222,6 +225,7 @@ class _AudioStreaming(Track):
             frame_size_ms: how long a frame lasts; None: 10 ms.
             capacity: how many unread frames may wait; None: 200 ms of them.
             overflow: what happens then: the oldest goes, or the stream fails.
+            noise_cancellation: a loaded audio filter, see `AudioFilter`, or code of this program's, see `FrameProcessor`.
 
         Returns:
             A stream that begins when its ``with`` block is entered, and ends with the track: at once if that has ended.
@@ -239,6 +243,7 @@ class _AudioStreaming(Track):
             frame_size_ms=frame_size_ms,
             capacity=capacity,
             overflow=overflow,
+            noise_cancellation=noise_cancellation,
         )
 
 
@@ -249,6 +254,7 @@ class _VideoStreaming(Track):
         format: VideoBufferType | None = None,  # noqa: A002 - the name that it has for its callers
         capacity: int = 1,
         overflow: Overflow = "drop_oldest",
+        processor: FrameProcessor[VideoFrame] | None = None,
     ) -> VideoStream:
         """Receive its pictures.
 
@@ -262,6 +268,7 @@ class _VideoStreaming(Track):
             format: of the frames; None: as the decoder makes them, which costs least.
             capacity: how many unread frames may wait.
             overflow: what happens then: the oldest goes, or the stream fails.
+            processor: changes each frame before it is delivered, see `FrameProcessor`.
 
         Returns:
             A stream that begins when its ``with`` block is entered, and ends with the track: at once if that has ended.
@@ -273,7 +280,11 @@ class _VideoStreaming(Track):
             NewVideoStreamRequest (livekit-ffi video_frame.proto).
         """
         return open_video_stream(
-            follow_track(self._facts, self._link), format=format, capacity=capacity, overflow=overflow
+            follow_track(self._facts, self._link),
+            format=format,
+            capacity=capacity,
+            overflow=overflow,
+            processor=processor,
         )
 
 

@@ -16,12 +16,25 @@ from ._video_layout import PLANES, frame_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ._frame_processor import FrameProcessor
     from ._media_stream import Overflow
 
 NATIVE_STREAM: Final = 0
 """VideoStreamType of raw frames."""
 
 REQUEST: Final = "new_video_stream"
+
+NATIVE_FORMATS: Final = frozenset(
+    {
+        VideoBufferType.RGBA,
+        VideoBufferType.ABGR,
+        VideoBufferType.ARGB,
+        VideoBufferType.BGRA,
+        VideoBufferType.RGB24,
+        VideoBufferType.I420,
+    }
+)
+"""What the native library converts received frames to. Of the others it delivers none, and logs each (measured): we convert."""
 
 NATIVE_QUEUE: Final = 8
 MAX_NATIVE_QUEUE: Final = 64
@@ -85,14 +98,29 @@ def open_video_stream(
     format: VideoBufferType | None,  # noqa: A002 - the name that it has for users
     capacity: int,
     overflow: Overflow,
+    processor: FrameProcessor[VideoFrame] | None,
 ) -> VideoStream:
     if format is not None and format not in PLANES:
         raise ValueError(f"{format!r} is no pixel format")
+    converted = format is not None and format not in NATIVE_FORMATS
     check_integer("capacity", capacity, 1, MAX_CAPACITY)
     fields = {
         "type": NATIVE_STREAM,
-        "format": format,
+        "format": VideoBufferType.I420 if converted else format,
         "normalize_stride": True,
         "queue_size_frames": min(max(capacity, NATIVE_QUEUE), MAX_NATIVE_QUEUE),
     }
-    return make(VideoStream, follow, (REQUEST, fields), capacity, overflow)
+    process = None if processor is None else processor.process_if_enabled
+    if format is not None and converted:
+        process = _then(_converter(format), process)
+    return make(VideoStream, follow, (REQUEST, fields), capacity, overflow, process)
+
+
+def _converter(kind: VideoBufferType) -> Callable[[VideoFrame], VideoFrame]:
+    return lambda frame: frame.convert(kind)
+
+
+def _then(
+    first: Callable[[VideoFrame], VideoFrame], second: Callable[[VideoFrame], VideoFrame] | None
+) -> Callable[[VideoFrame], VideoFrame]:
+    return first if second is None else lambda frame: second(first(frame))
