@@ -73,6 +73,7 @@ class FakeRoom:
     token, and what was kept. Leaving sends the state, `disconnected` and `eos`, and then the reply.
 
     Attributes:
+        local_info: further fields of our ParticipantInfo.
         handle: the native room handle; 0 before the join.
         local_participant: the handle of the local participant; 0 before the join.
         ready: whether events flow.
@@ -86,6 +87,7 @@ class FakeRoom:
         self.sid = f"RM_{name}"
         self.identity = identity
         self.participants = list(participants)
+        self.local_info: dict[str, Any] = {}
         self.handle = 0
         self.local_participant = 0
         self.ready = False
@@ -220,7 +222,10 @@ class FakeRoom:
             {"participant": known.fields(), "publications": [{"info": track.info()} for track in known.tracks]}
             for known in self.participants
         ]
-        local = {"handle": {"id": self.local_participant}, **FakeParticipant(self.identity).fields()}
+        local = {
+            "handle": {"id": self.local_participant},
+            **FakeParticipant(self.identity, info=self.local_info).fields(),
+        }
         info = {"name": self.name, "sid": self.sid, "num_participants": len(everybody) + 1, **self._info}
         return {
             "room": {"handle": {"id": self.handle}, "info": info},
