@@ -195,10 +195,17 @@ async def test_a_handler_outlives_its_caller(pair: Pair) -> None:
 # ---- time: as docs/rpc.md has it
 
 
-@pytest.mark.parametrize(
-    ("response_timeout", "max_round_trip_latency", "budget"),
-    [(15.0, 7.0, 8.0), (10.0, 7.0, 3.0), (3.0, 1.0, 2.0), (3.0, 7.0, 1.0), (0.5, 0.2, 1.0), (100.0, 7.0, 93.0)],
-)
+BUDGETS: Final = [
+    (15.0, 7.0, 8.0),
+    (10.0, 7.0, 3.0),
+    (3.0, 1.0, 2.0),
+    (3.0, 7.0, 1.0),
+    (0.5, 0.2, 1.0),
+    (100.0, 7.0, 93.0),
+]
+
+
+@pytest.mark.parametrize(("response_timeout", "max_round_trip_latency", "budget"), BUDGETS)
 async def test_the_handlers_budget(
     pair: Pair, response_timeout: float, max_round_trip_latency: float, budget: float
 ) -> None:
