@@ -1,0 +1,177 @@
+"""What works on frames between a track and its reader: native filters, and code of the program's own."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from livekit_trio import rtc
+from livekit_trio.testing import loudness, read_counter, tone_frequency
+from tests.media.rooms import joined, playing, remote_audio, remote_video, showing
+
+if TYPE_CHECKING:
+    from livekit_trio.testing import DevServer
+
+TONE = 0.3535
+"""How loud our tone is; a busy machine stretches it a little."""
+
+SOURCE = Path(__file__).parent / "plugins" / "quarter.c"
+
+
+class Halving(rtc.FrameProcessor[rtc.AudioFrame]):
+    @override
+    def process(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
+        return rtc.AudioFrame.from_ndarray((frame.to_ndarray() // 2).astype(np.int16), frame.sample_rate)
+
+
+class UpsideDown(rtc.FrameProcessor[rtc.VideoFrame]):
+    @override
+    def process(self, frame: rtc.VideoFrame) -> rtc.VideoFrame:
+        return frame.convert(frame.type, flip_y=True)
+
+
+class Failing(rtc.FrameProcessor[rtc.AudioFrame]):
+    @override
+    def process(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
+        raise OSError("out of order")
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plugin") / "quarter.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(path), str(SOURCE)], check=True)
+    return path
+
+
+@pytest.fixture
+def no_plugin(tmp_path: Path) -> Path:
+    """A shared library with nothing in it."""
+    path = tmp_path / "empty.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), "-x", "c", "/dev/null"], check=True)
+    return path
+
+
+async def listen(stream: rtc.AudioStream, count: int = 60) -> list[rtc.AudioFrame]:
+    with stream as frames:
+        return [await frames.receive() for _ in range(count)][count // 2 :]
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("nothing_left")
+async def test_a_native_filter_works_on_the_sound(server: DevServer, room_name: str, plugin: Path) -> None:
+    loaded = rtc.AudioFilter("quarter", plugin)
+    assert loaded.module_id == "quarter"
+    async with joined(server, room_name, "alice", "bob") as [alice, bob], playing(alice):
+        track = await remote_audio(bob)
+        quarter = await listen(track.open_stream(noise_cancellation=rtc.NoiseCancellationOptions("quarter")))
+        options = rtc.NoiseCancellationOptions("quarter", {"divisor": 8})
+        eighth = await listen(
+            bob.remote_participants["alice"].open_audio_stream(
+                source=rtc.TrackSource.SOURCE_UNKNOWN, noise_cancellation=options
+            )
+        )
+        assert tone_frequency(quarter) == pytest.approx(440, rel=0.01)
+        assert loudness(quarter) == pytest.approx(TONE / 4, rel=0.25)
+        assert loudness(eighth) == pytest.approx(TONE / 8, rel=0.25)
+
+
+def test_what_cannot_be_loaded_says_why(plugin: Path, no_plugin: Path) -> None:
+    with pytest.raises(rtc.AudioFilterError, match=r"nowhere\.so"):
+        rtc.AudioFilter("none", "/nowhere.so")
+    with pytest.raises(rtc.AudioFilterError, match=r"nowhere\.so"):
+        rtc.AudioFilter("none", plugin, dependencies=["/nowhere.so"])
+    with pytest.raises(rtc.AudioFilterError, match="undefined symbol: audio_filter_on_load"):
+        rtc.AudioFilter("none", no_plugin)
+    with pytest.raises(rtc.AudioFilterError, match="needs a module_id"):
+        rtc.AudioFilter("", plugin)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("nothing_left")
+async def test_code_of_the_program_s_own_works_on_frames(server: DevServer, room_name: str) -> None:
+    half, turned = Halving(), UpsideDown()
+    async with joined(server, room_name, "alice", "bob") as [alice, bob], playing(alice), showing(alice):
+        track, picture = await remote_audio(bob), await remote_video(bob)
+        assert loudness(await listen(track.open_stream(noise_cancellation=half))) == pytest.approx(TONE / 2, rel=0.25)
+        half.enabled = False
+        assert loudness(await listen(track.open_stream(noise_cancellation=half))) == pytest.approx(TONE, rel=0.25)
+        with picture.open_stream(processor=turned, format=rtc.VideoBufferType.NV12) as frames:
+            frame = await frames.receive()
+            assert frame.type is rtc.VideoBufferType.NV12
+            assert frame.received_at is not None
+            assert read_counter(frame) is None
+            assert read_counter(frame.convert(rtc.VideoBufferType.I420, flip_y=True)) is not None
+        with track.open_stream(noise_cancellation=Failing()) as frames:
+            for _ in range(2):
+                with pytest.raises(OSError, match="out of order"):
+                    await frames.receive()
+
+
+# ---- audio and video together
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("nothing_left")
+async def test_what_is_pushed_together_arrives_together(server: DevServer, room_name: str) -> None:
+    from livekit_trio.testing import colour_bars, tone_frames
+
+    sound, picture = rtc.AudioSource(48_000, 1), rtc.VideoSource(640, 360)
+    async with joined(server, room_name, "alice", "bob") as [alice, bob]:
+        await alice.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("sound", sound))
+        await alice.local_participant.publish_track(rtc.LocalVideoTrack.create_video_track("picture", picture))
+        seen: list[int] = []
+
+        async def look() -> None:
+            with (await remote_video(bob)).open_stream(capacity=10) as frames:
+                async for frame in frames:
+                    counter = read_counter(frame)
+                    if counter is not None:
+                        seen.append(counter)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            start = anyio.current_time()
+            async with rtc.AVSynchronizer(audio_source=sound, video_source=picture, video_fps=25) as both:
+                tones = tone_frames(440, frame_ms=40)
+                for counter in range(50):
+                    await both.push(colour_bars(counter), counter / 25)
+                    await both.push(next(tones), (counter + 1) / 25)
+                    if counter == 40:
+                        # What waits is at most what the queues hold, so both are about as far.
+                        assert both.last_video_time == pytest.approx(both.last_audio_time, abs=0.4)
+                        assert both.actual_fps == pytest.approx(25, rel=0.2)
+                await both.wait_for_playout()
+                assert both.last_video_time == pytest.approx(49 / 25)
+                assert both.last_audio_time == pytest.approx(2, abs=0.05)
+                both.clear_queue()
+            assert anyio.current_time() - start == pytest.approx(2.0, abs=0.5)
+            with pytest.raises(rtc.StreamClosedError, match="closed"):
+                await both.push(colour_bars(0))
+            tasks.cancel_scope.cancel()
+        assert len(seen) > 20
+        sound.close()
+        picture.close()
+
+
+@pytest.mark.anyio
+async def test_a_synchronizer_tells_of_a_closed_source() -> None:
+    from livekit_trio.testing import colour_bars
+
+    sound, picture = rtc.AudioSource(48_000, 1), rtc.VideoSource(640, 360)
+    async with rtc.AVSynchronizer(audio_source=sound, video_source=picture, video_fps=25) as both:
+        picture.close()
+        await both.push(colour_bars(0))
+        with pytest.raises(rtc.SourceClosedError):
+            await both.wait_for_playout()
+        sound.close()
+        with pytest.raises(rtc.SourceClosedError):
+            await both.push(rtc.AudioFrame.create(48_000, 1, 480))
+    for wrong in ({"video_fps": 0}, {"video_fps": 25, "video_queue_size_ms": -1}):
+        with pytest.raises(ValueError, match="must be above 0"):
+            rtc.AVSynchronizer(audio_source=sound, video_source=picture, **wrong)
