@@ -5,6 +5,9 @@
  *     floor LIBRARY receive REQUESTS
  *     floor LIBRARY listen REQUESTS      opens a stream on each track and counts frames
  *     floor LIBRARY capture SOURCES
+ *     floor LIBRARY sink REQUESTS SIZE     counts the bytes of byte streams, and says so once SIZE have come
+ *     floor LIBRARY source REQUESTS SIZE   sends SIZE bytes as one byte stream when it is told to
+ *     floor LIBRARY calls REQUESTS         two of them: the first sends packets, and calls a method of the second
  *
  * REQUESTS is a file with a serialised ConnectRequest of an FfiRequest in each line, in hexadecimal digits.
  */
@@ -22,9 +25,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM_EVENT = 1, VIDEO_FRAME = 3, AUDIO_FRAME = 4, CONNECT = 5, DISCONNECT = 7, CAPTURED = 13 };
-enum { TRACK_SUBSCRIBED = 9, DATA_PACKET = 27 };
-enum { DISCONNECT_REQUEST = 4, NEW_VIDEO_STREAM = 20, NEW_AUDIO_STREAM = 25, NEW_AUDIO_SOURCE = 26, CAPTURE_AUDIO_FRAME = 27, READY_REQUEST = 83 };
+enum { ROOM_EVENT = 1, VIDEO_FRAME = 3, AUDIO_FRAME = 4, CONNECT = 5, DISCONNECT = 7, PUBLISHED = 11, CAPTURED = 13, CALLED = 23, INVOKED = 24, BYTE_READER = 28, SENT = 41 };
+enum { TRACK_SUBSCRIBED = 9, DATA_PACKET = 27, BYTES_OPENED = 34 };
+enum { PUBLISH_DATA = 7, PERFORM_RPC = 38, REGISTER_RPC = 39, ANSWER_RPC = 41 };
+enum { DISCONNECT_REQUEST = 4, NEW_VIDEO_STREAM = 20, NEW_AUDIO_STREAM = 25, NEW_AUDIO_SOURCE = 26, CAPTURE_AUDIO_FRAME = 27, BYTE_READ = 54, SEND_BYTES = 67, READY_REQUEST = 83 };
 enum { VIDEO = 2 };
 
 static struct {
@@ -35,11 +39,15 @@ static struct {
 
 static atomic_ullong messages;
 static bool listening;
+static uint64_t wanted; /* how many bytes of streams are to come */
+static uint64_t me;     /* the local participant of the last room */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static uint64_t joined; /* the room's handle, from a connect callback until it is taken */
 static bool left;
+static bool sent;
+static unsigned replied; /* to packets and calls */
 
 static void die(const char *why) {
     fprintf(stderr, "floor: %s\n", why);
@@ -113,6 +121,29 @@ static void open_stream(uint64_t track, uint64_t kind) {
     send_request(request, put_request(request, kind == VIDEO ? NEW_VIDEO_STREAM : NEW_AUDIO_STREAM, inner, (size_t)(at - inner)));
 }
 
+static uint8_t *put_text(uint8_t *at, uint32_t field, const char *text) {
+    *at++ = (uint8_t)(field << 3 | WIRE_BYTES);
+    at = wire_put_varint(at, strlen(text));
+    memcpy(at, text, strlen(text));
+    return at + strlen(text);
+}
+
+/* Answer a call in the callback itself. */
+static void answer(struct wire invocation) {
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, find(invocation, (uint32_t[]){1}, 1));
+    at = put_text(put_number(at, 2, find(invocation, (uint32_t[]){2}, 1)), 3, "x");
+    send_request(request, put_request(request, ANSWER_RPC, inner, (size_t)(at - inner)));
+}
+
+static void send_about(uint32_t number, uint64_t handle);
+static void print_snapshot(void);
+
+/* The content of a chunk, in bytes; 0 if it is the end. */
+static size_t chunk_size(struct wire event) {
+    struct field chunk, content;
+    return wire_find(event, 2, WIRE_BYTES, &chunk) && wire_find(chunk.bytes, 1, WIRE_BYTES, &content) ? wire_size(&content.bytes) : 0;
+}
+
 static void on_event(const uint8_t *data, size_t size) {
     struct wire event = wire_of(data, size);
     struct field member;
@@ -130,7 +161,23 @@ static void on_event(const uint8_t *data, size_t size) {
     } else if (member.number == CAPTURED) {
         atomic_fetch_add(&messages, 1);
         capture_silence(find(member.bytes, (uint32_t[]){1}, 1));
+    } else if (member.number == INVOKED) {
+        answer(member.bytes);
+    } else if (member.number == PUBLISHED || member.number == CALLED) {
+        pthread_mutex_lock(&lock);
+        replied++;
+        pthread_cond_signal(&changed);
+        pthread_mutex_unlock(&lock);
+    } else if (member.number == BYTE_READER) {
+        size_t size = chunk_size(member.bytes);
+        if (size && atomic_fetch_add(&messages, size) + size == wanted) {
+            print_snapshot();
+        }
     } else if (member.number == ROOM_EVENT) {
+        uint64_t reader = find(member.bytes, (uint32_t[]){BYTES_OPENED, 1, 1, 1}, 4);
+        if (reader) {
+            send_about(BYTE_READ, reader);
+        }
         uint64_t track = listening ? find(member.bytes, (uint32_t[]){TRACK_SUBSCRIBED, 2, 1, 1}, 4) : 0;
         if (track) {
             open_stream(track, find(member.bytes, (uint32_t[]){TRACK_SUBSCRIBED, 2, 2, 3}, 4));
@@ -140,13 +187,16 @@ static void on_event(const uint8_t *data, size_t size) {
             atomic_fetch_add(&messages, 1);
             native.drop_handle(buffer);
         }
-    } else if (member.number == CONNECT || member.number == DISCONNECT) {
+    } else if (member.number == CONNECT || member.number == DISCONNECT || member.number == SENT) {
         pthread_mutex_lock(&lock);
         if (member.number == CONNECT) {
             joined = find(member.bytes, (uint32_t[]){3, 1, 1, 1}, 4);
+            me = find(member.bytes, (uint32_t[]){3, 2, 1, 1}, 4);
             if (!joined) {
                 die("a join failed");
             }
+        } else if (member.number == SENT) {
+            sent = true;
         } else {
             left = true;
         }
@@ -172,10 +222,10 @@ static void send_request(const uint8_t *data, size_t size) {
     send_request_for(data, size, (uint32_t[]){0}, 1);
 }
 
-/* A request whose field 1 is the room. */
-static void send_about_room(uint32_t number, uint64_t room) {
+/* A request whose field 1 is a handle. */
+static void send_about(uint32_t number, uint64_t handle) {
     uint8_t inner[100], request[120];
-    send_request(request, put_request(request, number, inner, (size_t)(put_number(inner, 1, room) - inner)));
+    send_request(request, put_request(request, number, inner, (size_t)(put_number(inner, 1, handle) - inner)));
 }
 
 static uint64_t join(const char *line) {
@@ -194,12 +244,12 @@ static uint64_t join(const char *line) {
     uint64_t room = joined;
     joined = 0;
     pthread_mutex_unlock(&lock);
-    send_about_room(READY_REQUEST, room);
+    send_about(READY_REQUEST, room);
     return room;
 }
 
 static void leave(uint64_t room) {
-    send_about_room(DISCONNECT_REQUEST, room);
+    send_about(DISCONNECT_REQUEST, room);
     pthread_mutex_lock(&lock);
     while (!left) {
         pthread_cond_wait(&changed, &lock);
@@ -230,11 +280,108 @@ static void connect_again_and_again(const char *request, int count) {
     }
 }
 
+static void print_snapshot(void) {
+    printf("%llu %.6f\n", atomic_load(&messages), cpu());
+    fflush(stdout);
+}
+
 static void receive(void) {
     printf("ready\n");
-    for (char line[16]; fflush(stdout), fgets(line, sizeof line, stdin);) {
-        printf("%llu %.6f\n", atomic_load(&messages), cpu());
+    fflush(stdout);
+    for (char line[16]; fgets(line, sizeof line, stdin);) {
+        print_snapshot();
     }
+}
+
+/* SendBytesRequest of *size* bytes that do not compress, on the topic "bench". */
+static void send_stream(size_t size) {
+    uint8_t *inner = malloc(size + 100), *request = malloc(size + 200);
+    if (!inner || !request) {
+        die("no memory");
+    }
+    uint8_t *at = put_number(inner, 1, me);
+    memcpy(at, "\x12\x09\x0a\x05" "bench\x40\x00", 11); /* options: topic, and no compression */
+    at += 11;
+    *at++ = 3 << 3 | WIRE_BYTES;
+    at = wire_put_varint(at, size);
+    for (size_t i = 0; i < size; i++) {
+        *at++ = (uint8_t)rand();
+    }
+    at = put_number(at, 4, 1);
+    send_request(request, put_request(request, SEND_BYTES, inner, (size_t)(at - inner)));
+    pthread_mutex_lock(&lock);
+    while (!sent) {
+        pthread_cond_wait(&changed, &lock);
+    }
+    pthread_mutex_unlock(&lock);
+    free(inner);
+    free(request);
+    atomic_fetch_add(&messages, size);
+}
+
+static void send_when_told(size_t size) {
+    printf("ready\n");
+    fflush(stdout);
+    for (char line[16]; fgets(line, sizeof line, stdin);) {
+        print_snapshot();
+        send_stream(size);
+        print_snapshot();
+    }
+}
+
+static void publish(uint64_t from) {
+    static uint8_t packet[200];
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, from);
+    at = put_number(at, 2, (uint64_t)(uintptr_t)packet);
+    at = put_number(put_number(at, 3, sizeof packet), 4, true);
+    send_request(request, put_request(request, PUBLISH_DATA, inner, (size_t)(at - inner)));
+}
+
+static void call(uint64_t from) {
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, from);
+    at = put_text(put_text(put_text(at, 2, "bob"), 3, "echo"), 4, "x");
+    send_request(request, put_request(request, PERFORM_RPC, inner, (size_t)(at - inner)));
+}
+
+/* Do it so many times at once, and return the seconds until all are answered. */
+static double time_of(void (*act)(uint64_t), uint64_t from, unsigned times) {
+    double start = now();
+    replied = 0; /* nothing is under way */
+    for (unsigned i = 0; i < times; i++) {
+        act(from);
+    }
+    pthread_mutex_lock(&lock);
+    while (replied < times) {
+        pthread_cond_wait(&changed, &lock);
+    }
+    pthread_mutex_unlock(&lock);
+    return now() - start;
+}
+
+static int compare(const void *a, const void *b) {
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
+
+/* As `subjects/ours_calls.py`. */
+static void measure_calls(uint64_t ann, uint64_t bob) {
+    uint8_t inner[100], request[120], *at = put_text(put_number(inner, 1, bob), 2, "echo");
+    send_request(request, put_request(request, REGISTER_RPC, inner, (size_t)(at - inner)));
+    sleep(4);
+    time_of(publish, ann, 1);
+    double start = now();
+    for (int i = 0; i < 1000; i++) {
+        time_of(publish, ann, 1);
+    }
+    printf("serial %.6f\n", 1000 / (now() - start));
+    printf("at_once %.6f\n", 1000 / time_of(publish, ann, 1000));
+    time_of(call, ann, 1);
+    double times[200];
+    for (int i = 0; i < 200; i++) {
+        times[i] = time_of(call, ann, 1);
+    }
+    qsort(times, 200, sizeof *times, compare);
+    printf("rpc %.6f\n", (times[99] + times[100]) / 2 * 1e3);
+    printf("rpcs %.6f\n", 200 / time_of(call, ann, 200));
 }
 
 int main(int count, char **arguments) {
@@ -262,15 +409,25 @@ int main(int count, char **arguments) {
     }
     listening = !strcmp(arguments[2], "listen");
     bool connecting = !strcmp(arguments[2], "connect") && count == 5;
+    bool sending = !strcmp(arguments[2], "source") && count == 5;
+    if (!strcmp(arguments[2], "sink") && count == 5) {
+        wanted = strtoull(arguments[4], NULL, 10);
+    }
+    uint64_t first = 0;
     static char line[1 << 17];
     while (fgets(line, sizeof line, requests)) {
         if (connecting) {
             connect_again_and_again(line, atoi(arguments[4]));
         } else {
             join(line);
+            first = first ? first : me;
         }
     }
-    if (!connecting) {
+    if (!strcmp(arguments[2], "calls")) {
+        measure_calls(first, me);
+    } else if (sending) {
+        send_when_told(strtoull(arguments[4], NULL, 10));
+    } else if (!connecting) {
         receive();
     }
     fflush(stdout);

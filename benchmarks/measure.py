@@ -105,11 +105,13 @@ class Bench:
             resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
             return len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())), resident / 1e6
 
-    def arguments(self, subject: Subject, what: str, rooms: Sequence[str]) -> list[str]:
-        tokens = self.tokens("receiver", rooms)
+    def arguments(self, subject: Subject, what: str, rooms: Sequence[str], *identities: str) -> list[str]:
+        identities = identities or ("receiver",)
+        tokens = self.folder / f"{' '.join(identities)} tokens"
+        tokens.write_text("\n".join(self.tokens(identity, rooms).read_text() for identity in identities))
         if subject.name != "floor":
             return [*subject.command, what, self.server.url, str(tokens)]
-        requests = self.folder / "requests"
+        requests = self.folder / f"{' '.join(identities)} requests"
         options = room_options(RoomOptions(), connect_timeout_ms=5000, join_retries=0)
         requests.write_text(
             "".join(
@@ -148,6 +150,10 @@ def _readline(process: subprocess.Popen[str]) -> str:
 def snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
     process.stdin.write("\n")  # type: ignore[union-attr]
     process.stdin.flush()  # type: ignore[union-attr]
+    return read_snapshot(process)
+
+
+def read_snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
     messages, cpu = _readline(process).split()
     return int(messages), float(cpu)
 

@@ -9,6 +9,16 @@ it prints how many came so far and the CPU seconds of the process. It ends with 
 
 ``capture SOURCES`` captures 10 ms of silence after the other into so many audio sources, and answers likewise.
 
+``sink URL TOKENS SIZE`` joins, accepts byte streams of the topic ``bench``, reads them, and prints ``ready``; a line in is answered
+likewise, with the bytes that came so far, and once SIZE have come it says so by itself.
+
+``source URL TOKENS SIZE`` joins and prints ``ready``; for each line that comes in it prints such numbers, sends SIZE bytes as one
+byte stream, and prints them again.
+
+``calls URL TOKENS`` joins with both tokens, those of ann and bob, and prints names and numbers: how many packets of 200 bytes ann
+sends a second, ``serial``, each after the other, and 1 000 ``at_once``; the milliseconds of an ``rpc``, the median of 200; and how
+many ``rpcs`` a second 200 at once are.
+
 TOKENS is a file with a token in each line.
 """
 
