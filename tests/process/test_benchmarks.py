@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from benchmarks.measure import Bench, import_time, subjects
+from benchmarks.streams import carry, of_streams
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,3 +26,10 @@ def test_each_subject_is_measured(server: DevServer, tmp_path: Path) -> None:
         assert cpu > 0
     own, total = import_time(under_test[-1])
     assert 0 < own < total
+
+
+@pytest.mark.long
+def test_byte_streams_are_carried(server: DevServer, tmp_path: Path) -> None:
+    bench = Bench(server, tmp_path)
+    for subject in subjects(tmp_path):
+        assert min(carry(bench, of_streams(subject), 100_000, settling=1)) > 0, subject.name
