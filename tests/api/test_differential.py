@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import pickle
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import aiohttp
 import anyio
@@ -69,7 +69,24 @@ def check_equal(ours: list[Outcome], theirs: list[Outcome]) -> None:
         if our == their:
             continue
         allowed = our.method in DIFFERENCES and DIFFERENCES[our.method][1](our, their)
-        assert allowed or (our.error and their.error and differs_in_words(our, their)), (our, their)
+        assert allowed or (our.error and their.error and differs_in_words(our, their)), (
+            our.method,
+            list(differing_fields(attrs.asdict(our), attrs.asdict(their))),
+        )
+
+
+def differing_fields(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two outcomes differ: path, our value, theirs."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        our_fields, their_fields = cast("dict[str, Any]", ours), cast("dict[str, Any]", theirs)
+        for key in our_fields | their_fields:
+            yield from differing_fields(our_fields.get(key), their_fields.get(key), f"{path}.{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list):
+        pairs = itertools.zip_longest(cast("list[Any]", ours), cast("list[Any]", theirs))
+        for place, (our, their) in enumerate(pairs):
+            yield from differing_fields(our, their, f"{path}[{place}]")
+    elif ours != theirs:
+        yield path, ours, theirs
 
 
 # ---- playing
@@ -131,7 +148,19 @@ async def play(server: DevServer, play_it: Play, perform: Perform) -> list[Outco
     async with open_official_peer() as peer:
         await peer.ask("join", url=server.url, token=server.token(IDENTITY, space.room, can_update_own_metadata=True))
         space = attrs.evolve(space, track_sid=await peer.ask("publish_audio"))
+
+        async def is_publisher() -> bool:
+            return any(each["is_publisher"] for each in await server.list_participants(space.room))
+
+        await until(is_publisher)
         return await play_it(space, perform)
+
+
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what the server takes note of a moment later, and tells nobody."""
+    with anyio.fail_after(20):
+        while not await is_so():
+            await anyio.sleep(0.02)
 
 
 async def play_theirs(server: DevServer, play_it: Play) -> list[Outcome]:
@@ -309,12 +338,20 @@ async def test_a_room_of_one_node_is_seen_and_changed_through_the_other(nodes: t
         assert [each.sid for each in (await there.room.list_rooms(names=[name])).rooms] == [room.sid]
         await peer.ask("join", url=one.url, token=one.token(IDENTITY, name))
         assert (await there.room.update_room_metadata(room=name, metadata="new")).metadata == "new"
-        await peer.wait_for("room_metadata_changed")
+
+        async def seen_here() -> bool:
+            return [each.metadata for each in (await here.room.list_rooms(names=[name])).rooms] == ["new"]
+
+        await until(seen_here)
         assert [each.identity for each in (await there.room.list_participants(room=name)).participants] == [IDENTITY]
         changed = await there.room.update_participant(room=name, identity=IDENTITY, attributes={"key": "value"})
         assert dict(changed.attributes) == {"key": "value"}
-        seen = await here.room.get_participant(room=name, identity=IDENTITY)
-        assert dict(seen.attributes) == {"key": "value"}
+
+        async def changed_here() -> bool:
+            seen = await here.room.get_participant(room=name, identity=IDENTITY)
+            return dict(seen.attributes) == {"key": "value"}
+
+        await until(changed_here)
         await there.room.send_data(room=name, data=b"hello", topic="topic")
         assert (await peer.wait_for("data_received"))["data"] == "hello"
         await there.room.delete_room(room=name)
