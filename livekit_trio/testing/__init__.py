@@ -1,4 +1,4 @@
-"""What tests of LiveKit programs need: a real local server, and media that can be told again at the other end."""
+"""What tests of LiveKit programs need: a real local server, media that can be told again at the other end, traces said again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ._media import (
     tone_frames as tone_frames,
     tone_frequency as tone_frequency,
 )
+from ._replay import replay as replay
 from ._server import DevServer as DevServer, open_server as open_server
 from ._server_errors import ServerNotFoundError as ServerNotFoundError, ServerStartError as ServerStartError
 from ._server_process import ServerProcess as ServerProcess
