@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from typing_extensions import override
 
-from ._audio_frame import SAMPLE_SIZE, UINT32_MAX, AudioFrame, contiguous_bytes
+from ._audio_frame import MAX_CHANNELS, MAX_RATE, SAMPLE_SIZE, UINT32_MAX, AudioFrame, contiguous_bytes
 from ._native_tool import TICKS
 from ._validators import check_integer
 
@@ -35,8 +35,8 @@ class AudioByteStream:
     """
 
     def __init__(self, sample_rate: int, num_channels: int, samples_per_channel: int | None = None) -> None:
-        check_integer("sample_rate", sample_rate, TICKS, UINT32_MAX)
-        check_integer("num_channels", num_channels, 1, UINT32_MAX)
+        check_integer("sample_rate", sample_rate, TICKS, MAX_RATE)
+        check_integer("num_channels", num_channels, 1, MAX_CHANNELS)
         samples = sample_rate // TICKS if samples_per_channel is None else samples_per_channel
         check_integer("samples_per_channel", samples, 1, UINT32_MAX)
         self._sample_rate = sample_rate

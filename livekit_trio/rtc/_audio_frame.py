@@ -24,6 +24,10 @@ SAMPLE_SIZE: Final = 2
 UINT32_MAX: Final = 2**32 - 1
 """The native messages hold rates, channels and samples in 32 bits."""
 
+MAX_RATE: Final = 768_000
+MAX_CHANNELS: Final = 64
+"""Beyond anything that sounds; the header of a WAV file holds no more than 2**32 bytes a second."""
+
 
 @final
 class AudioFrame:
@@ -41,7 +45,8 @@ class AudioFrame:
 
     Raises:
         TypeError: *data* is no buffer, or a number is no int.
-        ValueError: a number is below 1 or does not fit into 32 bits, or *data* has another length or is not contiguous.
+        ValueError: a number is below 1 or too large (768 000 Hz, 64 channels, 2**32 samples), or *data* has another length or
+            is not contiguous.
     """
 
     __slots__ = (
@@ -63,9 +68,9 @@ class AudioFrame:
         *,
         userdata: dict[str, Any] | None = None,
     ) -> None:
-        self._sample_rate = _positive("sample_rate", sample_rate)
-        self._num_channels = _positive("num_channels", num_channels)
-        self._samples_per_channel = _positive("samples_per_channel", samples_per_channel)
+        self._sample_rate = _positive("sample_rate", sample_rate, MAX_RATE)
+        self._num_channels = _positive("num_channels", num_channels, MAX_CHANNELS)
+        self._samples_per_channel = _positive("samples_per_channel", samples_per_channel, UINT32_MAX)
         view = contiguous_bytes(data)
         wanted = self._samples_per_channel * self._num_channels * SAMPLE_SIZE
         if len(view) != wanted:
@@ -104,10 +109,10 @@ class AudioFrame:
         """Make a writable frame of silence.
 
         Raises:
-            ValueError: a number is below 1, or does not fit into 32 bits.
+            ValueError: a number is below 1 or too large.
         """
-        _positive("num_channels", num_channels)
-        _positive("samples_per_channel", samples_per_channel)
+        _positive("num_channels", num_channels, MAX_CHANNELS)
+        _positive("samples_per_channel", samples_per_channel, UINT32_MAX)
         size = num_channels * samples_per_channel * SAMPLE_SIZE
         return cls(bytearray(size), sample_rate, num_channels, samples_per_channel)
 
@@ -199,7 +204,7 @@ class AudioFrame:
         """Return the frame as a whole WAV file.
 
         Raises:
-            ValueError: the frame was closed.
+            ValueError: the frame was closed, or is larger than 4 GiB.
         """
         return wav_header(self._sample_rate, self._num_channels, self.data.nbytes) + self.data.tobytes()
 
@@ -265,14 +270,20 @@ def contiguous_bytes(data: Buffer) -> memoryview[int]:
 
 
 def wav_header(sample_rate: int, num_channels: int, size: int) -> bytes:
-    """Return the 44 bytes before *size* bytes of 16-bit samples (RIFF WAVE, format 1: PCM)."""
+    """Return the 44 bytes before *size* bytes of 16-bit samples (RIFF WAVE, format 1: PCM).
+
+    Raises:
+        ValueError: a WAV file holds no more than 4 GiB.
+    """
+    if size > UINT32_MAX - 36:
+        raise ValueError(f"a WAV file cannot hold {size} bytes")
     frame = num_channels * SAMPLE_SIZE
     about = struct.pack("<HHIIHH", 1, num_channels, sample_rate, sample_rate * frame, frame, 8 * SAMPLE_SIZE)
     return b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt \x10\0\0\0" + about + b"data" + struct.pack("<I", size)
 
 
-def _positive(name: str, value: int) -> int:
+def _positive(name: str, value: int, highest: int) -> int:
     number = index(value)
-    if not 0 < number <= UINT32_MAX:
-        raise ValueError(f"{name} must be from 1 to {UINT32_MAX}, not {number}")
+    if not 0 < number <= highest:
+        raise ValueError(f"{name} must be from 1 to {highest}, not {number}")
     return number

@@ -12,7 +12,7 @@ import attrs
 from typing_extensions import override
 
 from .._errors import EndOfStream, StreamBusyError, StreamClosedError
-from ._audio_frame import UINT32_MAX, AudioFrame
+from ._audio_frame import MAX_CHANNELS, MAX_RATE, UINT32_MAX, AudioFrame
 from ._services import open_services
 from ._validators import check_integer
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from numpy.typing import NDArray
 
-MAX_CHANNELS: Final = 64
 MAX_BLOCK: Final = 1 << 22
 
 PATIENCE: Final = 10
@@ -108,7 +107,7 @@ class AudioMixer(anyio.AsyncContextManagerMixin):
         stream_timeout_ms: int = 100,
         capacity: int = 100,
     ) -> None:
-        check_integer("sample_rate", sample_rate, 10, UINT32_MAX)
+        check_integer("sample_rate", sample_rate, 10, MAX_RATE)
         check_integer("num_channels", num_channels, 1, MAX_CHANNELS)
         check_integer("blocksize", blocksize, 0, MAX_BLOCK)
         check_integer("stream_timeout_ms", stream_timeout_ms, 1, UINT32_MAX)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ._video_frame import VideoFrame
     from ._video_source import VideoSource
 
+MAX_FPS: Final = 1000
+MAX_QUEUE_MS: Final = 60_000
+
 ANY_TIME: Final = float("-inf")
 
 MAX_LATENESS: Final = 0.3
@@ -49,7 +52,7 @@ class AVSynchronizer(anyio.AsyncContextManagerMixin):
             the audio source.
 
     Raises:
-        ValueError: a number is not above 0.
+        ValueError: a number is not above 0, or too large.
 
     Cancellation:
         Leaving the block ends it at once; `wait_for_playout` first plays what waits. The sources stay open.
@@ -63,9 +66,12 @@ class AVSynchronizer(anyio.AsyncContextManagerMixin):
         video_fps: float,
         video_queue_size_ms: float = 200,
     ) -> None:
-        for name, value in (("video_fps", video_fps), ("video_queue_size_ms", video_queue_size_ms)):
-            if not 0 < value < float("inf"):
-                raise ValueError(f"{name} must be above 0, not {value}")
+        for name, value, highest in (
+            ("video_fps", video_fps, MAX_FPS),
+            ("video_queue_size_ms", video_queue_size_ms, MAX_QUEUE_MS),
+        ):
+            if not 0 < value <= highest:
+                raise ValueError(f"{name} must be above 0 and at most {highest}, not {value}")
         self._audio = audio_source
         self._video = video_source
         self._interval = 1 / video_fps
