@@ -102,7 +102,8 @@ class Inflow:
         self._flowing = flowing
         self.waiting: int = 0
         """Bytes that it has not."""
-        self._closed = False
+        self.closed: bool = False
+        """Whether nothing of it is left here."""
         account.streams += 1
         flowing.add(self)
         runtime.route(handle, self, RouteLimits(reliable=account.max_stream_bytes + ENCODING))
@@ -123,7 +124,7 @@ class Inflow:
             content = event.chunk_received.content
             # Text waits encoded: as a string, one emoji in it would make it four times as large.
             self._put(content.encode() if isinstance(content, str) else content)
-        else:
+        elif event.HasField("eos"):
             self.attributes = dict(event.eos.attributes)
             if event.eos.HasField("error"):
                 self.fail(self._error_of(event.eos.error.description))
@@ -149,9 +150,9 @@ class Inflow:
 
     def close(self) -> None:
         """Take no more of it and forget what waits. Idempotent."""
-        if self._closed:
+        if self.closed:
             return
-        self._closed = True
+        self.closed = True
         self._stop()
         self.mailbox.discard()
         self._account(-self.waiting)

@@ -108,10 +108,11 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
         try:
             return await super().receive()
         except StreamAbortedError as error:
-            if error.reason == ROOM_ENDED:
-                with anyio.move_on_after(ROOM_END_GRACE):
-                    await self._inflow.link.wait_until(lambda: False)  # raises as the room ends
-            raise
+            aborted = error
+        if aborted.reason == ROOM_ENDED:
+            with anyio.move_on_after(ROOM_END_GRACE):
+                await self._inflow.link.wait_until(lambda: False)  # raises as the room ends
+        raise aborted
 
     @override
     def receive_nowait(self) -> ContentT:
@@ -180,7 +181,7 @@ class StreamReader(MailboxStream[ContentT], Generic[ContentT, InfoT]):
     def __del__(self) -> None:
         # From whatever thread; a reader that the room never finished making has no inflow.
         inflow = getattr(self, "_inflow", None)
-        if inflow is None or self._closed or inflow.runtime.inherited:
+        if inflow is None or inflow.closed or inflow.runtime.inherited:
             return
         if inflow.flowing:
             warnings.warn(

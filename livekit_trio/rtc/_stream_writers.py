@@ -60,6 +60,8 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
         self._info: InfoT | None = None
         self._turn = anyio.Lock()
         self._last: Call | None = None
+        self._torn = False
+        """Whether a write was cut short, so that the stream cannot be complete any more."""
         self._sent = 0
 
     @property
@@ -101,17 +103,18 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
         traceback: TracebackType | None,
     ) -> None:
         if self._state != "open":
-            await anyio.lowlevel.checkpoint_if_cancelled()
+            await anyio.lowlevel.checkpoint_if_cancelled()  # noqa: ASYNC102 - it does not wait
         elif exc is None:
-            await self.aclose()
+            await self.aclose()  # noqa: ASYNC102 - what must happen is sent before it waits
         else:
-            await self._give_up(exc)
+            await self._give_up(exc)  # noqa: ASYNC102 - the same, and it does not wait for long
 
     async def aclose(self, *, reason: str = "", attributes: Mapping[str, str] | None = None) -> None:
         """Close the stream. Leaving its block does it, too. Idempotent.
 
         Args:
-            reason: why it is not complete; readers get it as a `StreamAbortedError`. Without one it is complete.
+            reason: why it is not complete; readers get it as a `StreamAbortedError`. Without one it is complete, unless a
+                write failed or was cancelled.
             attributes: further ones, which readers see when they have come to the end.
 
         Raises:
@@ -130,14 +133,20 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
     async def _write(self, pieces: Iterable[ContentT]) -> None:
         async with self._turn:
             self._check_open()
-            for piece in pieces:
-                if self._last is not None:
-                    await self._last.wait_answered()  # that of a write that was cancelled
-                self._check_open()
-                fields = self._to_fields(piece)
-                self._last = self._link.send(self._writes, writer_handle=self._handle, **fields)
-                await self._finish(self._last)
-                self._sent += self._size_of(piece)
+            try:
+                for piece in pieces:
+                    await self._write_piece(piece)
+            except BaseException:
+                self._torn = True
+                raise
+
+    async def _write_piece(self, piece: ContentT) -> None:
+        if self._last is not None:
+            await self._last.wait_answered()  # that of a write that was cancelled
+        self._check_open()
+        self._last = self._link.send(self._writes, writer_handle=self._handle, **self._to_fields(piece))
+        await self._finish(self._last)
+        self._sent += self._size_of(piece)
 
     def _check_open(self) -> None:
         if self._state != "open":
@@ -154,15 +163,16 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
 
     def _close(self, reason: str, attributes: Mapping[str, str]) -> Call:
         self._state = "closed"
+        reason = reason or ("cancelled" if self._torn else "")
         return self._link.send(self._closes, writer_handle=self._handle, reason=reason, attributes=dict(attributes))
 
-    async def _give_up(self, exc: BaseException) -> None:
+    async def _give_up(self, exc: BaseException) -> None:  # noqa: ASYNC910 - the block has raised
         cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         with suppress(RoomClosedError, StreamSendError):  # the body's own error says more
             call = self._close("cancelled" if cancelled else type(exc).__name__, {})
             if isinstance(exc, GeneratorExit):
                 call.forsake()  # nothing can be waited for
-                return
+                return  # noqa: ASYNC910
             with anyio.move_on_after(CLOSE_GRACE):
                 await self._finish(call)
 
@@ -206,7 +216,7 @@ class TextStreamWriter(StreamWriter[str, TextStreamInfo]):
             RoomClosedError: the room has ended, or ended meanwhile.
 
         Cancellation:
-            A beginning of the piece may have been sent. The stream goes on; leaving its block says that it was cancelled.
+            A beginning of it may have been sent. More can be written, but readers will get a `StreamAbortedError` in the end.
 
         Backpressure:
             Waits while the transport has much to send.
@@ -253,7 +263,7 @@ class ByteStreamWriter(StreamWriter[bytes, ByteStreamInfo]):
             RoomClosedError: the room has ended, or ended meanwhile.
 
         Cancellation:
-            Some of the bytes may have been sent. The stream goes on; leaving its block says that it was cancelled.
+            Some of it may have been sent. More can be written, but readers will get a `StreamAbortedError` in the end.
 
         Backpressure:
             Waits while the transport has much to send.

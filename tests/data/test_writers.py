@@ -247,6 +247,23 @@ async def test_a_write_after_a_cancelled_one_waits_for_it() -> None:
         assert (first, sorted(others)) == ("a", ["b", "c"])
 
 
+async def test_a_stream_that_lacks_something_is_not_complete() -> None:
+    async with joined() as (native, room):
+        fake = native._fake
+        async with room.local_participant.stream_text() as writer:
+            held = fake.hold("text_stream_write")
+            with anyio.move_on_after(0.01):
+                await writer.write("lost")
+            held.release()
+            await writer.write("there")
+        async with room.local_participant.stream_text() as writer:
+            fake.on("text_stream_write", lambda request: request.reply(error={"description": "lost"}))
+            with pytest.raises(rtc.StreamSendError):
+                await writer.write("lost")
+            await writer.aclose(reason="one of my own")
+        assert [request.reason for request in asked(native, "text_stream_close")] == ["cancelled", "one of my own"]
+
+
 async def test_writes_of_two_tasks_go_out_as_wholes() -> None:
     async with joined() as (native, room):
         async with room.local_participant.stream_bytes() as writer, anyio.create_task_group() as group:
