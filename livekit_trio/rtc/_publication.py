@@ -46,6 +46,8 @@ class LocalPublicationFacts(PublicationFacts):
     track: LocalTrack
     announced: bool = attrs.field(default=False, init=False)
     subscribed: bool = attrs.field(default=False, init=False)
+    withdrawing: bool = attrs.field(default=False, init=False)
+    """We have asked for its end."""
     view: LocalTrackPublication = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -186,7 +188,6 @@ class LocalTrackPublication(TrackPublication):
         if not facts.subscribed:
             facts.link.check_open()  # leaving unpublishes everything
             raise OperationError(f"{self.sid}: {UNPUBLISHED} before anybody subscribed")
-
 
     async def wait_for_codec(self) -> str:
         """Return the codec that its media is sent with, such as ``video/VP8``, once some is sent; `mime_type` has it then.

@@ -191,6 +191,7 @@ def local_track_subscribed(model: Model, message: native.LocalTrackSubscribed) -
 def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished) -> Iterator[RoomEvent]:
     publication = _find_local(model, message.publication_sid, local_track_unpublished, message)
     if publication is None:
+        model.local.withdrawn.append(message.publication_sid)
         return
     del model.local.publications[publication.info.sid]
     refresh_publications(model.local)

@@ -23,6 +23,7 @@ from ._video_stream import open_video_stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .._ffi._calls import Call
     from ._audio_source import AudioSource
     from ._audio_stream import AudioStream, NoiseCancellation
     from ._encoded_video_source import EncodedVideoSource
@@ -52,6 +53,8 @@ class TrackFacts:
     ended: bool = False
     published: bool = False
     """Of a track of ours: in some room."""
+    settling: tuple[RoomLink, Call] | None = None
+    """Of a track of ours: a publish request that was given up, and that the native side has not undone yet."""
     publisher: str = ""
     """Of a remote track: its participant's identity."""
     _at_end: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
