@@ -58,7 +58,7 @@ async def open_web_server(
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
                 yield client
             process.send_signal(signal.SIGINT)
-            with anyio.fail_after(10):
+            with anyio.fail_after(40):
                 await process.wait()
         finally:
             if process.returncode is None:
