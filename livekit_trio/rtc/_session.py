@@ -150,13 +150,13 @@ class RoomSession:
             on_sent(call)
         try:
             await self.wait_until(lambda: answered or done())
+            if done():
+                call.forsake()
+                return None
+            reply = await call.wait()
         except BaseException:
             call.forsake()
             raise
-        if done():
-            call.forsake()
-            return None
-        reply = await call.wait()
         self._take_over(call)
         if _says_that_the_room_ends(reply):
             await self._wait_for_the_end()
