@@ -170,7 +170,7 @@ class TransportError(LiveKitError):
 
 
 REMOTE_UNMUTE_DISABLED: Final = "remote unmute not enabled"
-"""``ErrRemoteUnmuteNoteEnabled`` in livekit-server's service/errors.go."""
+"""``ErrRemoteUnmuteNoteEnabled`` in livekit-server's service/errors.go; it comes as "twirp error unknown: …"."""
 NOT_IMPLEMENTED: Final = "not implemented"
 """With code unknown, internal … : what livekit-server 1.13 says to calls that only the Cloud has (service/roommanager.go)."""
 
@@ -180,8 +180,8 @@ def server_error(code: str, message: str, status: int, meta: Mapping[str, str]) 
     kind = ServerError
     if "sip_status_code" in meta or "sip_transfer_reason" in meta:
         kind = SipCallError
-    elif message == REMOTE_UNMUTE_DISABLED:
+    elif message.endswith(REMOTE_UNMUTE_DISABLED):
         kind = RemoteUnmuteDisabledError
-    elif message == NOT_IMPLEMENTED or code in {ServerErrorCode.UNIMPLEMENTED, ServerErrorCode.BAD_ROUTE}:
+    elif message.endswith(NOT_IMPLEMENTED) or code in {ServerErrorCode.UNIMPLEMENTED, ServerErrorCode.BAD_ROUTE}:
         kind = NotSupportedError
     return kind(code, message, status, meta)
