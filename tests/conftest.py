@@ -111,8 +111,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    """Each process has left out the same tests."""
-    node.config.stash[_left_out] |= Counter(node.workeroutput["left out"])
+    """Each process has left out the same tests; one that has died says nothing."""
+    output: dict[str, Any] = getattr(node, "workeroutput", {})
+    node.config.stash[_left_out] |= Counter(output.get("left out", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -177,8 +177,9 @@ class SecretScan:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController) -> None:
-        """Take over what one of several test processes has found."""
-        self._late_finds += node.workeroutput["late finds"]
+        """Take over what one of several test processes has found; one that has died says nothing."""
+        output: dict[str, Any] = getattr(node, "workeroutput", {})
+        self._late_finds += output.get("late finds", [])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for find in dict.fromkeys(self._late_finds):
