@@ -257,7 +257,7 @@ async def cancel_once(way: str, at: int, delayed: str) -> bool:
             me = room.local_participant
             with anyio.fail_after(5):  # what is under way comes to its end, and then both sides agree
                 while rtc.runtime_statistics().pending_calls or set(me.track_publications) != set(native._published):
-                    await anyio.lowlevel.checkpoint()
+                    await anyio.wait_all_tasks_blocked()
                 if not me.track_publications:
                     await me.publish_track(track)
             group.cancel_scope.cancel()
