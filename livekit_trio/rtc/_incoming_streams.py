@@ -58,9 +58,16 @@ class IncomingStreams(MailboxStream[ReaderT], Generic[ReaderT]):
         One task at a time, else `StreamBusyError`.
     """
 
-    def __init__(self, register: Callable[[Self], Callable[[], None]], max_streams: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        register: Callable[[Self], Callable[[], None]],
+        check_loop: Callable[[], None],
+        max_streams: int,
+        max_bytes: int,
+    ) -> None:
         self.mailbox: Mailbox[Any] = Mailbox(UNBOUNDED, UNBOUNDED, 0)
         self._register = register
+        self._check_loop = check_loop
         self._unregister: Callable[[], None] | None = None
         self._max_streams = max_streams
         self._max_bytes = max_bytes
@@ -71,6 +78,7 @@ class IncomingStreams(MailboxStream[ReaderT], Generic[ReaderT]):
     def __enter__(self) -> Self:
         if self._state != "new":
             raise StreamClosedError("streams are accepted in one block; accept them anew")
+        self._check_loop()
         self._unregister = self._register(self)
         self._state = "open"
         return self
@@ -121,7 +129,7 @@ class IncomingStreams(MailboxStream[ReaderT], Generic[ReaderT]):
             return account
         self._refused += 1
         if self._refused == 1:
-            _logger.warning("streams are refused: %d are open, %d of them from %s", self._open, account.streams, sender)
+            _logger.warning("streams are refused: %d are open, %d of them from %r", self._open, account.streams, sender)
         return None
 
     def _on_close(self, account: Account) -> None:
@@ -138,6 +146,7 @@ class IncomingStreams(MailboxStream[ReaderT], Generic[ReaderT]):
             raise StreamClosedError("streams are accepted in a block: `with room.accept_text_streams(...) as incoming`")
         if self._state == "closed":
             raise StreamClosedError("this block accepts no more streams")
+        self._check_loop()
 
     @override
     def __repr__(self) -> str:
@@ -186,7 +195,6 @@ class StreamDesk:
         place = (kind, topic)
 
         def register(incoming: IncomingStreams[Any]) -> Callable[[], None]:
-            self._runtime.check_loop("a room")
             if self._ended:
                 incoming.mailbox.finish()
                 return lambda: None
@@ -196,7 +204,7 @@ class StreamDesk:
             return partial(self._accepted.__delitem__, place)
 
         cls: type[IncomingStreams[Any]] = IncomingStreams
-        return make(cls, register, max_streams, max_bytes)
+        return make(cls, register, partial(self._runtime.check_loop, "a room"), max_streams, max_bytes)
 
     def open(self, kind: str, message: Any) -> bool:
         """The reducer's hook: take a stream that has opened, or leave it to be dropped."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 import pytest
 import trio
 
@@ -306,6 +307,26 @@ async def test_a_reader_that_nobody_has_any_more_gives_its_place_back() -> None:
             native.open_stream("bob", "t").end()
             assert await (await incoming.receive()).read_all() == ""
             assert incoming.statistics().dropped == 0
+
+
+async def test_another_loop_has_no_part_in_it() -> None:
+    async with joined() as (native, room):
+        with room.accept_text_streams("t") as incoming:
+            native.open_stream("bob", "t").send("a")
+            reader = await incoming.receive()
+
+            async def elsewhere() -> None:
+                for foreign in (incoming.receive, reader.receive, reader.read_all):
+                    with pytest.raises(rtc.WrongLoopError):
+                        await foreign()
+                with pytest.raises(rtc.WrongLoopError), room.accept_text_streams("u"):
+                    pass
+                with pytest.raises(rtc.WrongLoopError):
+                    await room.local_participant.send_text("a")
+
+            await anyio.to_thread.run_sync(anyio.run, elsewhere)
+            assert await reader.receive() == "a"
+            reader.close()
 
 
 async def test_it_is_not_taken_if_it_cannot_be_read() -> None:

@@ -93,3 +93,20 @@ async def test_bytes_both_ways(server: DevServer, room_name: str, peer: Official
                     reader = await incoming.receive()
                     assert (reader.info.name, reader.info.mime_type) == ("b.bin", "z/y")
                     assert await reader.read_all() == data
+
+
+@pytest.mark.long
+async def test_64_mebibytes_both_ways(server: DevServer, room_name: str, peer: OfficialPeer) -> None:
+    await peer.ask("join", url=server.url, token=server.token("bob", room_name))
+    await peer.ask("accept_streams", topic="down")
+    size = 64 << 20
+    async with rtc.open_room(server.url, server.token("ann", room_name)) as ann:
+        with anyio.fail_after(250), ann.accept_byte_streams("up") as incoming:
+            await (await ann.wait_for_participant("bob")).wait_until_active()
+            digest = await peer.ask("begin_bytes", size=size, topic="up")
+            data = await (await incoming.receive()).read_all(limit=size)
+            assert sha256(data).hexdigest() == digest
+            async with ann.local_participant.stream_bytes(topic="down", total_size=size) as writer:
+                await writer.write(data)
+            seen = await peer.wait_for("bytes", topic="down")
+            assert (seen["size"], seen["digest"]) == (size, digest)

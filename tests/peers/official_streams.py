@@ -56,6 +56,12 @@ class Streams:
         await self.me.send_bytes(data, topic=topic, **options)
         return sha256(data).hexdigest()
 
+    async def do_begin_bytes(self, size: int, topic: str) -> str:
+        """As `do_send_bytes`, without waiting for it."""
+        data = random.Random(size).randbytes(size)
+        self.start(self.me.send_bytes(data, topic=topic))
+        return sha256(data).hexdigest()
+
     async def do_stream_bytes(self, size: int, topic: str, name: str, **options: Any) -> str:
         data = random.Random(size).randbytes(size)
         writer = await self.me.stream_bytes(name, topic=topic, **options)
