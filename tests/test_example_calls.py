@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True),  # the event loops are those of the web servers
-    pytest.mark.parametrize("web_server", ["hypercorn-trio", "uvicorn-asyncio"]),
 ]
+on_each = pytest.mark.parametrize("web_server", ["hypercorn-trio", "uvicorn-asyncio"])
 
 KEY = "APIkey"
 SECRET = "a-secret-that-nobody-may-ever-see-printed"
@@ -119,6 +119,7 @@ class Guests:
         await self._all_there.wait()
 
 
+@pytest.mark.parametrize("web_server", ["hypercorn-trio", pytest.param("uvicorn-asyncio", marks=pytest.mark.long)])
 async def test_twenty_calls_at_once(web_server: str, tmp_path: Path) -> None:
     async with open_livekit() as (server, listener), open_example(web_server, tmp_path, server, listener) as client:
         with anyio.fail_after(TIMEOUT):
@@ -131,6 +132,7 @@ async def test_twenty_calls_at_once(web_server: str, tmp_path: Path) -> None:
         assert (await server.call_room_service("ListRooms", {}))["rooms"] == []
 
 
+@on_each
 async def test_a_web_client_that_goes_away_hurts_nobody(web_server: str, tmp_path: Path) -> None:
     async with open_livekit() as (server, listener), open_example(web_server, tmp_path, server, listener) as client:
         call = await begin(client, "guest")
@@ -155,6 +157,7 @@ async def test_a_web_client_that_goes_away_hurts_nobody(web_server: str, tmp_pat
                 await anyio.sleep(0.05)
 
 
+@on_each
 async def test_it_ends_with_calls_open(web_server: str, tmp_path: Path) -> None:
     with anyio.fail_after(TIMEOUT):
         async with open_livekit() as (server, listener), AsyncExitStack() as guests:

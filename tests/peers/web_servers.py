@@ -16,7 +16,7 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-HYPERCORN: Final = ("hypercorn", "--bind", "fd://{fd}", "--worker-class")
+HYPERCORN: Final = ("hypercorn", "--bind", "fd://{fd}", "--graceful-timeout", "1", "--worker-class")
 UVICORN: Final = ("uvicorn", "--lifespan", "on", "--fd", "{fd}", "--loop")
 WEB_SERVERS: Final = {
     "hypercorn-trio": (*HYPERCORN, "trio"),
