@@ -151,6 +151,7 @@ from ._events import (
 from ._frame_processor import FrameProcessor as FrameProcessor
 from ._incoming_streams import IncomingStreams as IncomingStreams
 from ._local_participant import LocalParticipant as LocalParticipant
+from ._media_file import MediaFileSource as MediaFileSource
 from ._options import (
     DataStreamOptions as DataStreamOptions,
     E2EEOptions as E2EEOptions,

@@ -130,6 +130,14 @@ class MediaWriter:
         stream.codec_context.time_base = Fraction(1, VIDEO_CLOCK)
         return self._add(stream)
 
+    def start(self) -> None:
+        """Open the file and write its beginning, once all tracks were added.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._container.start_encoding()
+
     def _add(self, stream: Any) -> Lane:
         lane = Lane(stream)
         self._lanes.append(lane)

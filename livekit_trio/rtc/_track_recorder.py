@@ -254,6 +254,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                 else:
                     stream, lane = _video_stream(track), writer.add_video()
                 self._takes.append(_Take(track, streams.enter_context(stream), lane))
+            writer.start()
         except BaseException:
             writer.close()
             raise

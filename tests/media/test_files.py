@@ -1,0 +1,283 @@
+"""Files: played into a room at their own pace, and recorded again without losing anything."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import av
+import numpy as np
+import pytest
+
+from livekit_trio import rtc
+from livekit_trio.testing import colour_bars, has_flash, loudness, read_counter, tone_frames, tone_frequency
+from tests.media.rooms import joined, remote_audio, remote_video
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livekit_trio.testing import DevServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
+
+on_trio = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+
+FPS = 20
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three seconds: numbered bars, and a tone that is 300 Hz higher in each second."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    with av.open(str(path), "w") as container:
+        pictures: Any = container.add_stream("libx264", rate=FPS, options={"bf": "0", "g": "10"})
+        pictures.width, pictures.height, pictures.pix_fmt = 320, 180, "yuv420p"
+        sounds: Any = container.add_stream("aac", rate=44_100)
+        sounds.layout = "mono"
+        for second in range(3):
+            for number in range(FPS):
+                counter = second * FPS + number
+                picture = colour_bars(counter, 320, 180).to_av()
+                picture.pts, picture.time_base = counter, Fraction(1, FPS)
+                container.mux(pictures.encode(picture))
+            for index, frame in enumerate(itertools.islice(tone_frames(400 + 300 * second, sample_rate=44_100), 100)):
+                sound = av.AudioFrame.from_ndarray(frame.to_ndarray().T, "s16", "mono")
+                sound.sample_rate, sound.time_base = 44_100, Fraction(1, 44_100)
+                sound.pts = (second * 100 + index) * 441
+                container.mux(sounds.encode(sound))
+        for stream in (pictures, sounds):
+            container.mux(stream.encode(None))
+    return path
+
+
+async def test_a_file_is_played_at_its_own_pace(server: DevServer, room_name: str, film: Path) -> None:
+    counters: list[int] = []
+    sound: list[rtc.AudioFrame] = []
+    async with joined(server, room_name, "alice", "bob") as [alice, bob], rtc.MediaFileSource(film) as source:
+        assert source.audio_track is not None
+        assert source.video_track is not None
+        assert source.duration == pytest.approx(3, abs=0.1)
+        options = rtc.TrackPublishOptions(simulcast=False)
+        await alice.local_participant.publish_track(source.audio_track)
+        await alice.local_participant.publish_track(source.video_track, options)
+
+        async def look() -> None:
+            with (await remote_video(bob)).open_stream(capacity=30) as frames:
+                async for frame in frames:
+                    counter = read_counter(frame)
+                    if counter is not None:
+                        counters.append(counter)
+
+        async def listen() -> None:
+            with (await remote_audio(bob)).open_stream(capacity=500) as frames:
+                async for frame in frames:
+                    sound.append(frame.copy())  # noqa: PERF401 - it is cut short
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            tasks.start_soon(listen)
+            assert source.paused
+            source.resume()
+            start = anyio.current_time()
+            await source.wait_ended()
+            assert 2.7 < anyio.current_time() - start < 8
+            assert source.position == pytest.approx(3, abs=0.2)
+            with anyio.fail_after(10):
+                while not counters or counters[-1] < 3 * FPS - 3:
+                    await anyio.sleep(0.02)
+            tasks.cancel_scope.cancel()
+    assert counters == sorted(set(counters))
+    assert len(counters) > FPS
+    loud = [frame for frame in sound if loudness([frame]) > 0.1]
+    pitches = [tone_frequency(loud[at : at + 20]) for at in range(0, len(loud) - 20, 20)]
+    assert {round(pitch / 100) * 100 for pitch in pitches} >= {400, 700, 1000}
+
+
+@on_trio
+async def test_pause_seek_and_loop(film: Path) -> None:
+    async with rtc.MediaFileSource(film, loop=True, audio=False) as source:
+        track = source.video_track
+        assert track is not None
+        assert source.audio_track is None
+        with track.open_stream(capacity=100) as frames:
+            source.resume()
+            first = await frames.receive()
+            assert read_counter(first) in range(10)
+            source.seek(2)
+            counter = 0
+            with anyio.fail_after(10):
+                while counter < 2 * FPS:
+                    counter = read_counter(await frames.receive()) or 0
+                assert source.position >= 2
+                while counter >= FPS:  # over the end, and from the beginning
+                    counter = read_counter(await frames.receive()) or 0
+            source.pause()
+            await anyio.sleep(0.3)
+            stopped = source.position
+            while True:
+                try:
+                    frames.receive_nowait()
+                except rtc.WouldBlock:
+                    break
+            await anyio.sleep(0.3)
+            assert source.position == stopped
+            with pytest.raises(rtc.WouldBlock):
+                frames.receive_nowait()
+            source.resume()
+            with anyio.fail_after(10):
+                await frames.receive()
+        with pytest.raises(ValueError, match="no place at 99"):
+            source.seek(99)
+    with pytest.raises(rtc.StreamClosedError, match="closed"):
+        await source.wait_ended()
+
+
+@on_trio
+async def test_what_cannot_be_played_says_so(tmp_path: Path, film: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        async with rtc.MediaFileSource(tmp_path / "nothing.mp4"):
+            pass
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 100)
+    with pytest.raises(ValueError, match="Invalid data"):
+        async with rtc.MediaFileSource(tmp_path / "noise.mp4"):
+            pass
+    with pytest.raises(ValueError, match="nothing to play"):
+        async with rtc.MediaFileSource(film, audio=False, video=False):
+            pass
+    for wrong in ({"sample_rate": 44_110 + 1}, {"num_channels": 3}, {"sample_rate": 1}):
+        with pytest.raises(ValueError, match=r"sample_rate|num_channels"):
+            rtc.MediaFileSource(film, **wrong)
+
+
+# ---- recording
+
+
+def decoded(path: Path, kind: str, number: int = 0) -> list[Any]:
+    """All frames of one stream of a file."""
+    with av.open(str(path)) as container:
+        streams = [stream for stream in container.streams if stream.type == kind]
+        frames: Any = container.decode(streams[number])
+        return list(frames)
+
+
+def samples_of(frames: list[Any]) -> int:
+    return sum(frame.samples for frame in frames)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+async def test_every_delivered_frame_is_in_the_file(
+    server: DevServer, room_name: str, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"call{suffix}"
+    async with joined(server, room_name, "alice", "bob") as [alice, bob]:
+        from tests.media.rooms import playing, showing
+
+        options = rtc.TrackPublishOptions(simulcast=False)
+        async with playing(alice), showing(alice, fps=20, size=(320, 180), options=options):
+            tracks = [await remote_audio(bob), await remote_video(bob)]
+            async with rtc.TrackRecorder(path, tracks, video_size=(320, 180)) as recorder:
+                await anyio.sleep(2)
+            sound, picture = recorder.statistics()
+    assert (sound.dropped, picture.dropped) == (0, 0)
+    assert (sound.written, picture.written) == (sound.delivered, picture.delivered)
+    assert (sound.samples, sound.silence % 480) == (sound.written * 480, 0)
+    pictures = decoded(path, "video")
+    assert len(pictures) == picture.written > 10
+    counters = [read_counter(rtc.VideoFrame.from_av(frame)) for frame in pictures]
+    assert counters[1:] == sorted(set(counters[1:]))
+    assert samples_of(decoded(path, "audio")) == pytest.approx(sound.samples + sound.silence, abs=2048)
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        assert container.duration / 1e6 == pytest.approx(max(sound.duration, picture.duration), abs=0.05)
+
+
+@on_trio
+@pytest.mark.parametrize("suffix", [".wav", ".ogg"])
+async def test_sound_alone(server: DevServer, room_name: str, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"sound{suffix}"
+    async with joined(server, room_name, "alice", "bob") as [alice, bob]:
+        from tests.media.rooms import playing
+
+        async with playing(alice):
+            async with rtc.TrackRecorder(path, [await remote_audio(bob)]) as recorder:
+                await anyio.sleep(1)
+    [statistics] = recorder.statistics()
+    frames = decoded(path, "audio")
+    assert samples_of(frames) == pytest.approx(statistics.samples + statistics.silence, abs=960)
+    samples = np.concatenate([frame.to_ndarray()[0].astype(float) for frame in frames])
+    scaled = (samples / np.abs(samples).max() * 16_000).astype(np.int16)
+    assert tone_frequency([rtc.AudioFrame.from_ndarray(scaled[-24_000:], 48_000)]) == pytest.approx(440, rel=0.02)
+
+
+@on_trio
+async def test_pictures_of_other_sizes_are_fitted_in(tmp_path: Path) -> None:
+    path = tmp_path / "fitted.mp4"
+    source = rtc.VideoSource(640, 360)
+    track = rtc.LocalVideoTrack.create_video_track("bars", source)
+    async with rtc.TrackRecorder(path, [track], video_size=(320, 320)) as recorder:
+        for counter in range(30):
+            source.capture_frame(colour_bars(counter, 640 if counter < 15 else 320, 360 if counter < 15 else 180))
+            await anyio.sleep(0.05)
+    assert recorder.statistics()[0].written > 15
+    for frame in decoded(path, "video"):
+        pixels = rtc.VideoFrame.from_av(frame)
+        assert (pixels.width, pixels.height) == (320, 320)
+        luma: Any = pixels.planes[0].to_ndarray()
+        assert luma[:60].max() < 40
+        inner = np.vstack([luma[70:250], np.full((90, 320), 128, np.uint8)])
+        assert read_counter(rtc.VideoFrame.from_ndarray(inner, rtc.VideoBufferType.I420)) in range(30)
+        assert not has_flash(pixels)
+    track.close()
+    source.close()
+
+
+@on_trio
+async def test_recording_ends_with_the_tracks(server: DevServer, room_name: str, tmp_path: Path) -> None:
+    from tests.media.rooms import playing
+
+    async with joined(server, room_name, "alice", "bob") as [alice, bob]:
+        async with anyio.create_task_group() as tasks:
+            stop = anyio.Event()
+
+            async def play() -> None:
+                async with playing(alice):
+                    await stop.wait()
+
+            tasks.start_soon(play)
+            track = await remote_audio(bob)
+            async with rtc.TrackRecorder(tmp_path / "a.mkv", [track]) as recorder:
+                await anyio.sleep(0.5)
+                stop.set()
+                with anyio.fail_after(10):
+                    await recorder.wait_ended()
+    [statistics] = recorder.statistics()
+    assert statistics.written == statistics.delivered > 10
+    with pytest.raises(rtc.StreamClosedError, match="entered once"):
+        async with recorder:
+            pass
+
+
+@on_trio
+async def test_what_cannot_be_recorded_says_so(tmp_path: Path) -> None:
+    source, camera = rtc.AudioSource(48_000, 1), rtc.VideoSource(16, 16)
+    sound = rtc.LocalAudioTrack.create_audio_track("sound", source)
+    picture = rtc.LocalVideoTrack.create_video_track("picture", camera)
+    for path, tracks, text in (
+        ("x.txt", [sound], "suffix must be"),
+        ("x.wav", [picture], "one audio track"),
+        ("x.ogg", [sound, sound], "one audio track"),
+        ("x.mp4", [], "no track"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            rtc.TrackRecorder(tmp_path / path, tracks)
+    with pytest.raises(ValueError, match="must be even"):
+        rtc.TrackRecorder(tmp_path / "x.mp4", [picture], video_size=(3, 4))
+    with pytest.raises(OSError, match="No such file"):
+        async with rtc.TrackRecorder(tmp_path / "no" / "x.mp4", [sound]):
+            pass
+    sound.close()
+    picture.close()
+    source.close()
+    camera.close()
