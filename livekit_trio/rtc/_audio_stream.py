@@ -13,10 +13,10 @@ from ._media_stream import MAX_CAPACITY, MediaStream
 from ._validators import check_integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     from ._frame_processor import FrameProcessor
+    from ._media_feed import Follow
     from ._media_stream import Overflow
 
     NoiseCancellation: TypeAlias = NoiseCancellationOptions | FrameProcessor[AudioFrame]
@@ -57,24 +57,24 @@ class AudioStream(MediaStream[AudioFrame]):
         One task at a time, else `StreamBusyError`. Open a stream for each reader.
     """
 
-    event = "audio_stream_event"
+    _event = "audio_stream_event"
 
     @override
     def _decode(self, stamp_ns: int, dropped: int, payload: bytes, /) -> AudioFrame | None:
-        event = self._parse(payload)
+        event = self._feed.parse(payload)
         if not event.HasField("frame_received"):
             return None
         frame = event.frame_received.frame
         info = frame.info
         rate, channels, samples = info.sample_rate, info.num_channels, info.samples_per_channel
-        buffer = self._library.buffer(frame.handle.id, info.data_ptr, SAMPLE_SIZE * channels * samples)
+        buffer = self._runtime.library.buffer(frame.handle.id, info.data_ptr, SAMPLE_SIZE * channels * samples)
         return AudioFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             buffer, rate, channels, samples, received_at=stamp_ns * 1e-9, dropped_before=dropped
         )
 
 
 def open_audio_stream(
-    follow: Callable[[MediaStream[Any]], Callable[[], None]],
+    follow: Follow,
     *,
     sample_rate: int,
     num_channels: int,

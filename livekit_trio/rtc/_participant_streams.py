@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .._errors import NativePanicError, RoomClosedError
 from .._guard import MadeByTheRoom
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ._audio_stream import AudioStream, NoiseCancellation
     from ._enums import VideoBufferType
     from ._frame_processor import FrameProcessor
-    from ._media_stream import MediaStream, Overflow
+    from ._media_feed import Follow, MediaFeed
+    from ._media_stream import Overflow
     from ._participant import RemoteFacts
     from ._track import TrackFacts
     from ._video_frame import VideoFrame
@@ -127,28 +128,26 @@ class ParticipantStreams(metaclass=MadeByTheRoom):
         )
 
 
-def _follow(
-    remote: RemoteFacts, source: TrackSource, kind: TrackKind
-) -> Callable[[MediaStream[Any]], Callable[[], None]]:
-    """Let a stream have the frames of one track after the other, until the participant has left."""
+def _follow(remote: RemoteFacts, source: TrackSource, kind: TrackKind) -> Follow:
+    """Let a feed have the frames of one track after the other, until the participant has left."""
 
-    def follow(stream: MediaStream[Any]) -> Callable[[], None]:
+    def follow(feed: MediaFeed) -> Callable[[], None]:
         current: TrackFacts | None = None
 
         def look() -> None:
             """Something has changed, or is about to be known."""
             nonlocal current
-            if current is None and not _has_ended(remote, stream):
+            if current is None and not _has_ended(remote, feed):
                 current = _find(remote, source, kind)
                 if current is not None:
-                    stream.attach(current.handle)
+                    feed.attach(current.handle)
                     current.call_at_end(change)
 
         def change() -> None:
             """The track has ended; there may be another one."""
             nonlocal current
             current = None
-            stream.detach()
+            feed.detach()
             look()
 
         def unfollow() -> None:
@@ -171,17 +170,17 @@ def _find(remote: RemoteFacts, source: TrackSource, kind: TrackKind) -> TrackFac
     return None
 
 
-def _has_ended(remote: RemoteFacts, stream: MediaStream[Any]) -> bool:
-    """Whether nobody is there to be followed; the stream is told."""
+def _has_ended(remote: RemoteFacts, feed: MediaFeed) -> bool:
+    """Whether nobody is there to be followed; the feed is told."""
     try:
         remote.link.check_open()
     except RoomClosedError:
-        stream.finish()
+        feed.finish()
         return True
     except NativePanicError as error:
         message = error.message
-        stream.finish(lambda: NativePanicError(message))
+        feed.finish(lambda: NativePanicError(message))
         return True
     if remote.gone:
-        stream.finish()
+        feed.finish()
     return remote.gone

@@ -16,7 +16,7 @@ from .._ffi._objects import NativeObject
 from .._guard import MadeByTheRoom, make
 from ._audio_stream import open_audio_stream
 from ._enums import StreamState, TrackKind
-from ._media_stream import follow_track
+from ._media_feed import follow_track
 from ._source import Source, native_of
 from ._video_stream import open_video_stream
 

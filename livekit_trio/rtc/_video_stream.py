@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._frame_processor import FrameProcessor
+    from ._media_feed import Follow
     from ._media_stream import Overflow
 
 NATIVE_STREAM: Final = 0
@@ -59,18 +60,18 @@ class VideoStream(MediaStream[VideoFrame]):
         One task at a time, else `StreamBusyError`. Open a stream for each reader.
     """
 
-    event = "video_stream_event"
+    _event = "video_stream_event"
 
     @override
     def _decode(self, stamp_ns: int, dropped: int, payload: bytes, /) -> VideoFrame | None:
-        event = self._parse(payload)
+        event = self._feed.parse(payload)
         if not event.HasField("frame_received"):
             return None
         received = event.frame_received
         info = received.buffer.info
         kind = VideoBufferType(info.type)
         size = frame_size(kind, info.width, info.height)
-        buffer = self._library.buffer(received.buffer.handle.id, info.data_ptr, size)
+        buffer = self._runtime.library.buffer(received.buffer.handle.id, info.data_ptr, size)
         return VideoFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             buffer,
             info.width,
@@ -93,7 +94,7 @@ def _metadata(message: Any) -> FrameMetadata:
 
 
 def open_video_stream(
-    follow: Callable[[MediaStream[Any]], Callable[[], None]],
+    follow: Follow,
     *,
     format: VideoBufferType | None,  # noqa: A002 - the name that it has for users
     capacity: int,
