@@ -108,6 +108,32 @@ async def test_what_is_beyond_the_bounds_is_refused(pair: Pair) -> None:
         assert (statistics.answered, statistics.refused) == (most, 1)
 
 
+# ---- the old protocol: packets of at most 15 360 bytes
+
+
+async def test_who_has_not_been_announced_is_called_by_the_old_protocol(server: DevServer, room_name: str) -> None:
+    async with (
+        rtc.open_room(server.url, server.token("ann", room_name)) as ann,
+        rtc.open_room(server.url, server.token("bob", room_name)) as bob,
+    ):
+        bob.local_participant.register_rpc_method("repeat", lambda call: call.payload * 2)
+        bob.local_participant.register_rpc_method("echo", lambda call: call.payload)
+
+        def call(method: str, size: int) -> Any:
+            return ann.local_participant.perform_rpc(destination_identity="bob", method=method, payload="x" * size)
+
+        with anyio.fail_after(20):
+            for size in (0, 1, 15_359, 15_360):
+                assert await call("echo", size) == "x" * size
+            with pytest.raises(rtc.RpcError) as request:
+                await call("echo", 15_361)
+            with pytest.raises(rtc.RpcError) as response:
+                await call("repeat", 15_360 // 2 + 1)
+        assert "bob" not in ann.remote_participants, "the server has announced him: was the machine asleep?"
+        assert request.value.code == Code.REQUEST_PAYLOAD_TOO_LARGE
+        assert response.value.code == Code.RESPONSE_PAYLOAD_TOO_LARGE
+
+
 # ---- how a call can end
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
+import itertools
 import json
 import math
 import os
@@ -17,7 +19,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from livekit import rtc
+from livekit import api, rtc
 from livekit.rtc._ffi_client import FfiClient
 from livekit.rtc._proto import ffi_pb2
 from official_media import Media
@@ -94,8 +96,9 @@ class OfficialPeer(Media, Streams):
 
     def _call_at_once(self, identity: str, method: str) -> None:
         async def call() -> None:
-            outcome = await self.do_perform_rpc(identity, method, str(time.monotonic()))
-            say(event="called", identity=identity, **outcome)
+            at = time.monotonic()
+            outcome = await self.do_perform_rpc(identity, method)
+            say(event="called", identity=identity, at=at, **outcome)
 
         self.start(call())
 
@@ -123,7 +126,7 @@ class OfficialPeer(Media, Streams):
             token: as for any join.
             key: encrypt with this passphrase.
             greet: send the time, by `time.monotonic`, to everybody as soon as they can receive it.
-            call: call this method of everybody as soon as they can receive it, with the time as payload.
+            call: call this method of everybody as soon as they can receive it.
             stream: send a text and a file to this topic of everybody as soon as they can receive it, with the time in them.
             tell: say what happens. Unless somebody listens, more than a pipe holds would stop this program.
         """
@@ -261,6 +264,22 @@ class OfficialPeer(Media, Streams):
         FfiClient.instance.request(request)
 
     # ---- RPC
+
+    async def do_announce(self, url: str, key: str, secret: str, room: str, identity: str) -> None:
+        """Let the server tell of *identity*, who is joining, at once: from now on, until it is active."""
+
+        async def announce() -> None:
+            async with api.LiveKitAPI(url, key, secret) as server:
+                for count in itertools.count():
+                    who = self.room.remote_participants.get(identity)
+                    if who is not None and who.state == rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE:
+                        break
+                    with contextlib.suppress(api.TwirpError):  # it is not in the room yet
+                        request = api.UpdateParticipantRequest(room=room, identity=identity, metadata=str(count))
+                        await server.room.update_participant(request)
+                    await asyncio.sleep(0.002)
+
+        self.start(announce())
 
     async def do_serve_rpc(self, method: str) -> None:
         """Answer with the payload turned round; after ``fail:`` with an error."""
