@@ -262,18 +262,19 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
 
     async def _read(self, take: _Take) -> None:
         limit = MAX_AUDIO if take.track.kind == TrackKind.KIND_AUDIO else MAX_VIDEO
-        with take.reading:
-            try:
+        try:
+            with take.reading:
                 async for frame in take.stream:
                     if take.waiting < limit:
                         self._put(take, frame)
                     else:
                         self._fail(StreamLaggedError(1))
                         break
-            except Exception as error:  # noqa: BLE001 - for whoever has the recorder
-                self._fail(error)
-        take.ended = True
-        self._tell()
+        except Exception as error:  # noqa: BLE001 - for whoever has the recorder
+            self._fail(error)
+        finally:
+            take.ended = True  # also when the whole block is cancelled, which nothing here is shielded from
+            self._tell()
 
     async def _stop_reading(self) -> None:
         for take in self._takes:
