@@ -105,6 +105,7 @@ def test_where_something_lives_does_not_depend_on_the_order_of_imports() -> None
 def test_every_class_of_rtc_is_of_one_kind() -> None:
     """Each kind has its own tests below; the others are plain enums, since they are all ours, and what programs derive from."""
     enums = {"ConnectErrorKind", "DataTrackErrorKind", "DataTrackFrameEncoding", "DataTrackSchemaEncoding"}
+    enums |= {"AudioPreset", "ScreenSharePreset", "VideoPreset"}
     others = {*enums, "FrameProcessor", "RpcInterceptor", "RpcSerializer"}
     kinds = (LIVE, ENUMS, ERRORS, VALUES, public(rtc, Event), OBJECTS)
     classes = {name for name, value in public(rtc).items() if inspect.isclass(value)}
