@@ -339,8 +339,11 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
         self._tell()
 
     async def _finish(self, writer: MediaWriter) -> None:
-        while self._queue:
-            await self._write_batch(writer)
+        while any(take.waiting for take in self._takes):
+            if self._queue:
+                await self._write_batch(writer)
+            else:
+                await self._changed.wait()  # for the batch that `_write` was at
         try:
             await anyio.to_thread.run_sync(writer.close)
         except Exception as error:  # noqa: BLE001 - for whoever has the recorder
