@@ -60,8 +60,8 @@ class WebhookReceiver:
             raise ValueError("refuse_replays needs max_age: ids are not remembered for ever")
         self._verifier = token_verifier
         self._replays = _SeenIds() if refuse_replays else None
-        self.max_size = max_size
-        self.max_age = max_age
+        self.max_size: int = max_size
+        self.max_age: timedelta | None = max_age
 
     @override
     def __repr__(self) -> str:
