@@ -22,6 +22,8 @@ WAVES: Final = 20
 AT_ONCE: Final = 5
 
 
+# A hundred joins take their time: on asyncio only with `long`; the calls of `test_first_call.py` are made on both.
+@pytest.mark.parametrize("anyio_backend", ["trio", pytest.param("asyncio", marks=pytest.mark.long)])
 async def test_a_first_stream_is_never_missed(server: DevServer, room_name: str, peer: OfficialPeer) -> None:
     await peer.ask("join", url=server.url, token=server.token("bob", room_name), stream="greeting", tell=False)
     came = ahead = 0

@@ -40,7 +40,7 @@ def make_file(path: Path, size: int) -> str:
     ("size", "backend"),
     [
         (8, "trio"),
-        (8, "asyncio"),
+        pytest.param(8, "asyncio", marks=pytest.mark.long),
         pytest.param(64, "trio", marks=pytest.mark.long),
         pytest.param(64, "asyncio", marks=pytest.mark.long),
         pytest.param(256, "trio", marks=pytest.mark.long),
