@@ -64,7 +64,8 @@ class Link:
         return SimpleNamespace()
 
     def send(self, name: str, /, **fields: Any) -> Any:
-        raise NotImplementedError("streams have the real session in their tests")
+        """As if it were never answered. Who waits for the answer has the real session in its tests."""
+        return self.request(name, **fields)
 
     def tell(self, name: str, /, **fields: Any) -> None:
         self.requests.append((name, fields))

@@ -193,7 +193,7 @@ async def test_every_signal_mode_of_the_mock_is_an_error_in_time(mock: MockServe
         seconds = anyio.current_time() - begin
         print(f"{mode} {action}: {caught.value} after {seconds:.2f} s")  # noqa: T201
         assert (caught.value.kind, caught.value.status) == SIGNAL_MODES[mode], mode
-        assert seconds < 3.5
+        assert seconds < 5, mode  # 3.02 by itself; fifteen joins at once have one loop and two cores
 
     async with anyio.create_task_group() as tasks:
         for mode in SIGNAL_MODES:
