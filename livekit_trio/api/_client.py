@@ -45,7 +45,8 @@ class LiveKitAPI:
             ``"always"``: whatever the host. With less than 5 s for a call there is no failover.
         tls: what decides which certificates are accepted; default the certificates of the package ``certifi``.
         proxy: the address of an HTTP proxy; default what the environment says (HTTPS_PROXY, NO_PROXY …).
-        http2: speak HTTP/2 where the server does, over TLS only; this needs the package ``h2``.
+        http2: speak HTTP/2 where the server does, over TLS only; this needs the package ``h2``. All calls then share a connection,
+            and one that is cancelled while it is sent breaks it for the next. On asyncio, cancel by scopes, not by ``Task.cancel()``.
         max_connections: how many calls may be on their way at once; the others wait their turn, within their time.
         client: an HTTP client to be used instead of an own one; it is not closed. *tls*, *proxy* and *http2* are then its own
             business.

@@ -65,15 +65,19 @@ class AsyncTransport:
                 answer = await self._send(step)
 
     async def _send(self, request: HttpRequest) -> HttpResponse | TransportError:
-        trace = _Trace()
+        trace = _GuardedTrace()
         with anyio.move_on_after(request.timeout):  # noqa: ASYNC912 - sending is a cancel point
             try:
                 async with self._gate:
-                    built = _build(self._client, request, trace.watch)
-                    response = await self._client.send(built, follow_redirects=False)
-                return _read(request, response)
+                    with trace.scope:
+                        built = _build(self._client, request, trace.watch)
+                        response = await self._client.send(built, follow_redirects=False)
+                        return _read(request, response)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return _failure(request, error, trace)  # noqa: ASYNC910
+            except BaseException:
+                await trace.close_handshake()  # noqa: ASYNC102 - shielded itself
+                raise
         return _timed_out(request)
 
 
@@ -129,32 +133,60 @@ class _Trace:
     """What happens to one request on its way, as told by httpx's extension ``trace``."""
 
     def __init__(self) -> None:
-        self._stream: Any = None
+        self.stream: Any = None
+        """The connection that was opened for it."""
         self._sent = False
         self._answered = False
 
     @property
     def stale(self) -> bool:
         """Whether it was sent on a connection that had been kept, and no answer has begun."""
-        return self._sent and self._stream is None and not self._answered
+        return self._sent and self.stream is None and not self._answered
 
     def note(self, event: str, facts: Mapping[str, Any]) -> None:
-        if event.endswith("connect_tcp.complete"):
-            self._stream = facts["return_value"]
-        elif event.endswith("send_request_headers.started"):
-            self._sent = True
-        elif event.endswith("receive_response_headers.complete"):
-            self._answered = True
+        match event.partition(".")[2]:
+            case "connect_tcp.complete":
+                self.stream = facts["return_value"]
+            case "send_request_headers.started":
+                self._sent = True
+            case "receive_response_headers.complete":
+                self._answered = True
+            case _:
+                pass
+
+
+class _GuardedTrace(_Trace):
+    """The same for event loops; it also mends what httpcore does wrong when it is cancelled while it opens a connection.
+
+    In a TLS handshake it closes the connection after an `Exception` only (``start_tls`` in its backends): so it is closed here.
+    Between the preface of HTTP/2 and the first request it would leave its count of streams wrong for ever
+    (``handle_async_request``, where it takes all places but one): so nothing is cancelled there. It waits for nothing there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scope = anyio.CancelScope()
+        self._shakes_hands = False
 
     async def watch(self, event: str, facts: Mapping[str, Any]) -> None:  # noqa: ASYNC910 - httpcore waits around it
-        """The same for event loops; besides, close the connection of a TLS handshake that was broken off.
-
-        httpcore closes it after an `Exception`, but not after a cancellation (``start_tls`` in its backends).
-        """
         self.note(event, facts)
-        if event.endswith("start_tls.failed") and self._stream is not None:
+        match event.partition(".")[2]:
+            case "start_tls.started":
+                self._shakes_hands = True
+            case "start_tls.complete":
+                self._shakes_hands = False
+            case "send_connection_init.complete":
+                self.scope.shield = True
+            case "send_request_headers.started":
+                self.scope.shield = False
+            case _:
+                pass
+
+    async def close_handshake(self) -> None:  # noqa: ASYNC910 - on the way out of a cancelled call
+        """Close the connection, if it has not come further than that."""
+        if self._shakes_hands and self.stream is not None:
             with anyio.CancelScope(shield=True):  # it says nothing to the other side, and waits for nothing
-                await self._stream.aclose()
+                await self.stream.aclose()
 
 
 class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
@@ -221,7 +253,9 @@ def _failure(request: HttpRequest, error: Exception, trace: _Trace) -> Transport
     if isinstance(error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         secured = any(isinstance(each, ssl.SSLError) for each in _causes(error))
         kind = TransportErrorKind.TLS if secured else TransportErrorKind.CONNECT
-    failure = TransportError(kind, request.shown_url, str(error) or type(error).__name__)
+    texts = [str(each) for each in _causes(error)]
+    text = next(filter(None, texts), type(error).__name__)
+    failure = TransportError(kind, request.shown_url, text)
     failure.__cause__ = error
     return failure
 

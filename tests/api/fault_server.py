@@ -47,7 +47,7 @@ class FaultServer:
     @property
     def calls(self) -> int:
         """How many calls have reached it; questions for regions do not count."""
-        return sum(count for path, count in self.requests.items() if path.startswith("/twirp/"))
+        return sum(count for path, count in self.requests.items() if "/twirp/" in path)
 
     async def wait_connections(self, at_most: int = 0) -> None:
         """Wait until so few are open: the server learns a moment later that a client has hung up."""
@@ -82,7 +82,7 @@ class FaultServer:
             body += await stream.receive()
         path = head.split(maxsplit=2)[1].decode()
         self.requests[path] += 1
-        if not path.startswith("/twirp/"):
+        if "/twirp/" not in path:
             return await says(404)(stream)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         # Whoever hangs up ends the answer: nothing else tells a server that waits.
