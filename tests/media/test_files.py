@@ -108,8 +108,10 @@ async def test_pause_seek_and_loop(film: Path) -> None:
         assert source.audio_track is None
         with track.open_stream(capacity=100) as frames:
             source.resume()
-            first = await frames.receive()
-            assert read_counter(first) in range(10)
+            first = None
+            while first is None:  # a source begins with black pictures of its own
+                first = read_counter(await frames.receive())
+            assert first < FPS
             source.seek(2)
             counter = 0
             with anyio.fail_after(10):
@@ -171,7 +173,7 @@ def samples_of(frames: list[Any]) -> int:
     return sum(frame.samples for frame in frames)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.long)])
 async def test_every_delivered_frame_is_in_the_file(
     server: DevServer, room_name: str, tmp_path: Path, suffix: str
 ) -> None:
@@ -199,7 +201,7 @@ async def test_every_delivered_frame_is_in_the_file(
 
 
 @on_trio
-@pytest.mark.parametrize("suffix", [".wav", ".ogg"])
+@pytest.mark.parametrize("suffix", [".wav", pytest.param(".ogg", marks=pytest.mark.long)])
 async def test_sound_alone(server: DevServer, room_name: str, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"sound{suffix}"
     async with joined(server, room_name, "alice", "bob") as [alice, bob]:
@@ -382,7 +384,7 @@ def tracks_of(room: rtc.Room) -> list[Any]:
 
 
 @pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.long)])
 @on_trio
 async def test_the_file_of_a_program_that_was_ended_opens(how: str, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"interrupted{suffix}"
