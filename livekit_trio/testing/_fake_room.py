@@ -333,7 +333,9 @@ class FakeRooms:
         request.respond(track={"handle": {"id": handle}, "info": info})
 
     def _read(self, request: FakeRequest) -> None:
-        self.inflows[request.message.reader_handle].on_read()
+        inflow = self.inflows.get(request.message.reader_handle)
+        if inflow is not None:  # else nothing will come
+            inflow.on_read()
 
     def _publish(self, request: FakeRequest) -> None:
         self._of(request).on_publish(request, *self._tracks.get(request.message.track_handle, ("", _AUDIO)))
