@@ -5,10 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self, final
 
+import anyio
 import attrs
 from typing_extensions import override
 
 from .._errors import (
+    DataTrackErrorKind,
+    EndOfStream,
     NativeError,
     RoomClosedError,
     StreamClosedError,
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 NATIVE_BUFFER: Final = 256
 """Frames that the native library keeps for us between our taking one and the next. What it drops it drops silently, so it gets
 room, and what we drop we count. All streams of a track share the value of the first, so it is one and the same."""
+
+LOST: Final = (DataTrackErrorKind.DISCONNECTED, DataTrackErrorKind.UNPUBLISHED)
+"""What the native library calls the end of a track that comes before the subscription is there."""
+
+END_GRACE: Final = 1.0
+"""Seconds between that and the news of the track's end."""
 
 
 @attrs.define(eq=False)
@@ -93,6 +102,12 @@ class FrameFlow:
             handle, self._handle = self._handle, 0
             self._track.flows.discard(self)
             self._track.link.unroute(handle)
+
+    async def wait_ended(self) -> bool:
+        """Whether the track has ended, or does so in a moment: native streams may hear of it before the room does."""
+        with anyio.move_on_after(END_GRACE), suppress(RoomClosedError):
+            await self._track.link.wait_until(lambda: self._track.ended)
+        return self._track.ended  # noqa: ASYNC910 - `wait_until` gives way
 
     def _ask(self) -> None:
         """Ask for the next frame."""
@@ -258,6 +273,27 @@ class DataTrackStream(MailboxStream[DataTrackFrame]):
         self._flow.unsubscribe()
         self.mailbox.discard()
         self.mailbox.fail(StreamClosedError("this stream was closed"))
+
+    @override
+    async def receive(self) -> DataTrackFrame:
+        """Return the next frame, waiting for one if need be.
+
+        Raises:
+            EndOfStream: the track has ended and everything was delivered.
+            SubscribeDataTrackError: it could not be subscribed to.
+            StreamClosedError: the stream was closed by this program, or not entered yet.
+            StreamBusyError: another task is already waiting here.
+
+        Cancellation:
+            The next frame stays where it is and is returned by the next call.
+        """
+        try:
+            return await super().receive()
+        except SubscribeDataTrackError as caught:
+            error = caught
+        if error.kind in LOST and await self._flow.wait_ended():
+            raise EndOfStream
+        raise error
 
     @override
     def receive_nowait(self) -> DataTrackFrame:

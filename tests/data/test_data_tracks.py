@@ -140,6 +140,31 @@ async def test_a_subscription_that_fails_says_why() -> None:
             assert caught.value.kind is Kind.TIMEOUT
 
 
+async def test_a_track_that_ends_before_its_subscription_is_there() -> None:
+    received: list[rtc.DataTrackFrame] = []
+    async with watching() as (room, native, track, _room), anyio.create_task_group() as group:
+
+        async def read() -> None:
+            async with track.subscribe() as frames:
+                received.extend([frame async for frame in frames])
+
+        group.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        native.emit(eos={"error": {"code": 4, "message": "disconnected"}})
+        await anyio.wait_all_tasks_blocked()
+        room.emit(data_track_unpublished={"sid": "DTR_1"})
+    assert received == []
+
+
+async def test_a_lost_subscription_of_a_track_that_goes_on_is_an_error() -> None:
+    async with watching() as (_, native, track, _room):
+        async with track.subscribe() as frames:
+            native.emit(eos={"error": {"code": 4, "message": "disconnected"}})
+            with pytest.raises(rtc.SubscribeDataTrackError) as caught:
+                await frames.receive()
+            assert caught.value.kind is Kind.DISCONNECTED
+
+
 async def test_a_stream_is_entered_once_and_closed() -> None:
     async with watching() as (_, native, track, _room):
         frames = track.subscribe()
