@@ -208,10 +208,13 @@ class Runtime:
         """Run *function* on the loop once the running task has given way."""
         self._loop.call_soon(function)
 
-    def call_soon_if_alive(self, function: Callable[[], None], /) -> None:
-        """As `call_soon`, from any thread; nothing happens if the loop has ended."""
-        with contextlib.suppress(RuntimeError):
+    def call_soon_if_alive(self, function: Callable[[], None], /) -> bool:
+        """As `call_soon`, from any thread; False if the loop has ended, which nobody may have told us."""
+        try:
             self._loop.call_soon(function)
+        except RuntimeError:
+            return False
+        return True
 
     def time(self) -> float:
         """The loop's clock, in seconds."""

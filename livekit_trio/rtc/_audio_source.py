@@ -247,9 +247,11 @@ class AudioSource(Source):
 
     async def _wait_until_free(self) -> None:  # noqa: ASYNC910 - `capture_frame` waits afterwards
         """Wait for the frame of a cancelled caller."""
-        while (pending := self._pending) is not None and pending.runtime.pumping:
+        while (pending := self._pending) is not None:
             freed = self._freed = LoopEvent()
-            if self._pending is pending:
+            if not pending.runtime.call_soon_if_alive(_nothing):
+                self._free()  # its loop has ended: nobody will be told of the end any more
+            elif self._pending is pending:
                 await freed.wait()
 
     async def _capture(self, frame: AudioFrame) -> None:
@@ -275,7 +277,7 @@ class AudioSource(Source):
             raise CaptureError(reply.error)
 
     def _free(self) -> None:
-        """The native side is done with a frame; on the loop that sent it."""
+        """The native side is done with a frame; on the loop that sent it, if that is alive."""
         pending, self._pending = self._pending, None
         if self._freed is not None:
             self._freed.set()
@@ -285,6 +287,10 @@ class AudioSource(Source):
     def _tell_listeners(self) -> None:
         for listener in tuple(self._listeners):
             listener.set()
+
+
+def _nothing() -> None:
+    """To see whether a loop is alive."""
 
 
 def _fail(pending: _Capture) -> None:
