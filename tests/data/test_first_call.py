@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 JOINS: Final = 100
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio", pytest.param("asyncio", marks=pytest.mark.long)], indirect=True)
 async def test_a_first_call_is_never_missed(server: DevServer, room_name: str, peer: OfficialPeer) -> None:
     await peer.ask("join", url=server.url, token=server.token("bob", room_name), call="greet", tell=False)
     key = {"url": server.http_url, "key": server.api_key, "secret": server.api_secret, "room": room_name}

@@ -103,6 +103,7 @@ async def test_with_the_official_sdk_both_ways(server: DevServer, room_name: str
             assert await events.receive() == rtc.SipDtmfReceived(code=5, digit="5", sender=bob)
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio", pytest.param("asyncio", marks=pytest.mark.long)], indirect=True)
 async def test_ten_thousand_packets_in_order(pair: Pair) -> None:
     """At a reader that is quick, and at one that falls behind."""
     count = 10_000
