@@ -9,8 +9,9 @@ from .._errors import StreamSendError
 from .._guard import MadeByTheRoom, make
 from . import _convert
 from ._files import OutgoingFile
+from ._incoming_streams import STREAM_BYTES
 from ._stream_info import TextStreamOperation
-from ._stream_writers import PIECE, ByteStreamWriter, TextStreamWriter, check_text
+from ._stream_writers import PIECE, ByteStreamWriter, TextStreamWriter, text_size
 
 if TYPE_CHECKING:
     import os
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ._local_participant import LocalFacts
     from ._stream_info import ByteStreamInfo, TextStreamInfo
     from ._stream_readers import Progress
+
+MAX_COMPRESSED: Final = STREAM_BYTES
+"""Compressed into a single packet it arrives in one piece, which a reader must be able to hold."""
 
 BINARY: Final = "application/octet-stream"
 """What bytes are that nobody knows more about."""
@@ -60,7 +64,8 @@ class StreamSending(metaclass=MadeByTheRoom):
             operation: what it does; all but CREATE concern the text of the same *stream_id* or *reply_to_id*.
             version: which version of the text it is.
             generated: whether a program wrote it.
-            compress: let it be compressed, if that is worth it and all its receivers can undo it.
+            compress: let it be compressed, if that is worth it, all its receivers can undo it, and it has at most 4 MiB: it
+                may arrive all at once.
             sender_identity: whose stream it is to be; the server lets agents alone choose.
 
         Returns:
@@ -82,7 +87,7 @@ class StreamSending(metaclass=MadeByTheRoom):
         Source:
             StreamSendTextRequest (livekit-ffi data_stream.proto).
         """
-        check_text("text", text)
+        size = text_size(text)
         options = _text_options(
             self._stream_options(topic, destination_identities, attributes, stream_id, sender_identity),
             reply_to_id,
@@ -91,7 +96,7 @@ class StreamSending(metaclass=MadeByTheRoom):
             version,
             generated=generated,
         )
-        options["compress"] = compress
+        options["compress"] = compress and size <= MAX_COMPRESSED
         return _convert.text_stream_info(await self._send_stream("send_text", text=text, options=options))
 
     def stream_text(
@@ -167,7 +172,8 @@ class StreamSending(metaclass=MadeByTheRoom):
             destination_identities: who gets it; empty: everybody. An identity that is not there is ignored.
             attributes: facts about it.
             stream_id: its identifier, which must be unique; None for one of the library's.
-            compress: let it be compressed, if that is worth it and all its receivers can undo it.
+            compress: let it be compressed, if that is worth it, all its receivers can undo it, and it has at most 4 MiB: it
+                may arrive all at once.
             sender_identity: whose stream it is to be; the server lets agents alone choose.
 
         Returns:
@@ -190,7 +196,8 @@ class StreamSending(metaclass=MadeByTheRoom):
         """
         content = data if isinstance(data, bytes) else memoryview(data).tobytes()
         options = self._stream_options(topic, destination_identities, attributes, stream_id, sender_identity)
-        options |= {"name": name, "mime_type": mime_type, "total_length": len(content), "compress": compress}
+        options |= {"name": name, "mime_type": mime_type, "total_length": len(content)}
+        options["compress"] = compress and len(content) <= MAX_COMPRESSED
         return _convert.byte_stream_info(await self._send_stream("send_bytes", bytes=content, options=options))
 
     def stream_bytes(

@@ -38,11 +38,11 @@ CLOSE_GRACE: Final = 1.0
 """Seconds for which a block that raised waits for its stream to be closed, so that the reason gets out before the room is left."""
 
 
-def check_text(what: str, value: object) -> None:
-    """Raise unless it is a string that UTF-8 can express: half a surrogate pair would fail only in the middle."""
-    if not isinstance(value, str):
-        raise TypeError(f"{what} must be a string, not {type(value).__name__}")
-    value.encode()
+def text_size(text: object) -> int:
+    """Its bytes in UTF-8. Raises unless it is a string that has them: half a surrogate pair would fail only in the middle."""
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a string, not {type(text).__name__}")
+    return len(text.encode())
 
 
 class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
@@ -224,7 +224,7 @@ class TextStreamWriter(StreamWriter[str, TextStreamInfo]):
         Source:
             TextStreamWriterWriteRequest (livekit-ffi data_stream.proto).
         """
-        check_text("text", text)
+        text_size(text)
         await self._write(text[begin : begin + PIECE // 4] for begin in range(0, len(text), PIECE // 4))
 
     @override
@@ -237,7 +237,7 @@ class TextStreamWriter(StreamWriter[str, TextStreamInfo]):
 
     @override
     def _size_of(self, piece: str) -> int:
-        return len(piece.encode())
+        return text_size(piece)
 
 
 @final

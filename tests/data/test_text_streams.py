@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from livekit_trio import api, rtc
+from livekit_trio.rtc._incoming_streams import STREAM_BYTES
 from tests.data.conftest import tell_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ async def test_texts_arrive_as_they_were_sent(pair: Pair) -> None:
                 assert reader.info.attributes == {"mood": "good"}
                 assert await reader.read_all() == text
                 assert reader.received == reader.info.size == len(text.encode())
+
+
+async def test_what_compresses_well_can_be_held(pair: Pair) -> None:
+    """Of one packet, five million zeros would come out at once."""
+    async with pair() as (ann, bob):
+        me = ann.local_participant
+        with bob.accept_byte_streams("t") as incoming, anyio.fail_after(30):
+            for size in (STREAM_BYTES, STREAM_BYTES + 1_000_000):
+                await me.send_bytes(bytes(size), topic="t")
+                assert await (await incoming.receive()).read_all() == bytes(size)
 
 
 async def test_a_text_says_what_it_is(pair: Pair) -> None:
