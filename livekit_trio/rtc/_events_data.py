@@ -19,7 +19,8 @@ class DataReceived(Event):
         data: the payload.
         topic: what it is about; empty if its sender gave none.
         kind: whether it was sent reliably.
-        sender: who sent it: a participant, the server API, or somebody who is not in the room as far as we know.
+        sender: who sent it: a participant, the server API, or somebody who is not in the room as far as we know. A
+            `ServerSender` is no proof of the server API: see there.
     """
 
     data: bytes

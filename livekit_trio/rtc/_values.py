@@ -58,9 +58,10 @@ class ParticipantPermission:
 
 @attrs.frozen
 class ServerSender:
-    """The server API, no participant.
+    """The server API, or a participant of whom the server has not told us yet: the packet names nobody.
 
-    The native library names nobody either when a participant's packet overtakes the news of its joining.
+    What a participant sends before it was announced, up to 3 s after it joined, arrives without its identity, just as what the
+    server sends does. So this is no proof that the server API sent it: never grant anything on the strength of it.
     """
 
 
