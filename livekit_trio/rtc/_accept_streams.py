@@ -36,7 +36,8 @@ class StreamAccepting(metaclass=MadeByTheRoom):
             max_streams: how many may be open or wait to be read. One sender can have a fourth of them; further ones are
                 refused.
             max_bytes: how much of one stream may wait to be read; of all streams of one sender, four times as much. A stream
-                that goes beyond fails with `StreamLaggedError`. What its sender has compressed may come in one piece.
+                that goes beyond fails with `StreamLaggedError`. What its sender has compressed may come in one piece, and
+                the smallest piece counts as 128 bytes.
 
         Returns:
             Their readers, which come as the ``with`` block is entered. On a room that has ended there are none.
@@ -70,7 +71,8 @@ class StreamAccepting(metaclass=MadeByTheRoom):
             max_streams: how many may be open or wait to be read. One sender can have a fourth of them; further ones are
                 refused.
             max_bytes: how much of one stream may wait to be read; of all streams of one sender, four times as much. A stream
-                that goes beyond fails with `StreamLaggedError`. What its sender has compressed may come in one piece.
+                that goes beyond fails with `StreamLaggedError`. What its sender has compressed may come in one piece, and
+                the smallest piece counts as 128 bytes.
 
         Returns:
             Their readers, which come as the ``with`` block is entered. On a room that has ended there are none.

@@ -48,6 +48,14 @@ _ENDS: Final[dict[str, type[StreamReceiveError]]] = {
 """The native library's words (livekit-ffi 0.13.2, seen on the wire or in its strings); all others mean a corrupt stream."""
 
 
+SMALLEST: Final = 128
+"""Bytes that even a chunk of one byte takes here."""
+
+
+def _cost(chunk: bytes) -> int:
+    return max(len(chunk), SMALLEST)
+
+
 @attrs.define(eq=False)
 class Account:
     """What one sender makes us hold, by the streams of one topic.
@@ -58,7 +66,7 @@ class Account:
         max_bytes: how much of all its streams may wait.
         on_close: called for each stream that has been read to its end, or closed.
         streams: those that are open or not read to their end.
-        waiting: bytes of all of them that nobody has read yet.
+        held: what waits of all of them, in bytes of memory.
     """
 
     identity: str
@@ -66,7 +74,7 @@ class Account:
     max_bytes: int
     on_close: Callable[[Account], None]
     streams: int = 0
-    waiting: int = 0
+    held: int = 0
 
 
 @final
@@ -97,13 +105,14 @@ class Inflow:
         """All of the stream's, as its end says; None before that."""
         self.received: int = 0
         """Bytes that the reader has taken."""
-        self._event = event
-        self._handle = handle
-        self._flowing = flowing
         self.waiting: int = 0
         """Bytes that it has not."""
         self.closed: bool = False
         """Whether nothing of it is left here."""
+        self._event = event
+        self._handle = handle
+        self._flowing = flowing
+        self._held = 0
         account.streams += 1
         flowing.add(self)
         runtime.route(handle, self, RouteLimits(reliable=account.max_stream_bytes + ENCODING))
@@ -144,8 +153,9 @@ class Inflow:
         if not self.flowing and not self.mailbox.statistics().buffered:
             self.close()  # what is read now is the end
         chunk = self.mailbox.get_nowait()
-        self._account(-len(chunk))
         self.received += len(chunk)
+        self.waiting -= len(chunk)
+        self._hold(-_cost(chunk))
         return chunk
 
     def close(self) -> None:
@@ -155,27 +165,29 @@ class Inflow:
         self.closed = True
         self._stop()
         self.mailbox.discard()
-        self._account(-self.waiting)
+        self.waiting = 0
+        self._hold(-self._held)
         self.account.streams -= 1
         self.account.on_close(self.account)
 
     # ---- helpers
 
     def _put(self, chunk: bytes) -> None:
-        account, size = self.account, len(chunk)
-        if self.waiting + size > account.max_stream_bytes or account.waiting + size > account.max_bytes:
+        account, cost = self.account, _cost(chunk)
+        if self._held + cost > account.max_stream_bytes or account.held + cost > account.max_bytes:
             self._lag(1)
             return
-        self._account(len(chunk))
+        self._hold(cost)
+        self.waiting += len(chunk)
         self.mailbox.put(chunk)
 
     def _lag(self, count: int) -> None:
         self.mailbox.lag(count)
         self._stop()
 
-    def _account(self, change: int) -> None:
-        self.waiting += change
-        self.account.waiting += change
+    def _hold(self, change: int) -> None:
+        self._held += change
+        self.account.held += change
 
     def _stop(self) -> None:
         """Nothing comes any more, or nothing of it is wanted: natively it goes on, and the library drops it unseen."""

@@ -15,6 +15,7 @@ import trio
 
 from livekit_trio import rtc
 from livekit_trio.rtc._incoming_streams import SHARE
+from livekit_trio.rtc._inflow import SMALLEST
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from tests.cancelling import ways
@@ -154,17 +155,17 @@ async def test_one_sender_gets_a_share_of_the_streams() -> None:
 
 async def test_what_waits_of_a_stream_is_bounded() -> None:
     async with joined() as (native, room):
-        with room.accept_text_streams("t", max_bytes=100) as incoming:
+        with room.accept_text_streams("t", max_bytes=1000) as incoming:
             flow, other = native.open_stream("bob", "t"), native.open_stream("bob", "t")
             for _ in range(4):
-                flow.send("a" * 40)
+                flow.send("a" * 400)
                 await anyio.wait_all_tasks_blocked()
             other.send("fine")
             other.end()
             reader = await incoming.receive()
-            assert reader.statistics() == rtc.StreamStatistics(delivered=0, dropped=1, buffered=80, capacity=100)
-            assert [await reader.receive() for _ in range(2)] == ["a" * 40] * 2
-            assert reader.statistics() == rtc.StreamStatistics(delivered=80, dropped=1, buffered=0, capacity=100)
+            assert reader.statistics() == rtc.StreamStatistics(delivered=0, dropped=1, buffered=800, capacity=1000)
+            assert [await reader.receive() for _ in range(2)] == ["a" * 400] * 2
+            assert reader.statistics() == rtc.StreamStatistics(delivered=800, dropped=1, buffered=0, capacity=1000)
             for _ in range(2):
                 with pytest.raises(rtc.StreamLaggedError):
                     await reader.receive()
@@ -173,36 +174,49 @@ async def test_what_waits_of_a_stream_is_bounded() -> None:
 
 async def test_what_waits_of_a_sender_is_bounded() -> None:
     async with joined() as (native, room):
-        with room.accept_byte_streams("t", max_bytes=100) as incoming:
+        with room.accept_byte_streams("t", max_bytes=1000) as incoming:
             flows = [native.open_stream("eve", "t", text=False) for _ in range(SHARE + 1)]
             for flow in flows:
-                flow.send(bytes(100))
-            native.open_stream("bob", "t", text=False).send(bytes(100))
+                flow.send(bytes(1000))
+            native.open_stream("bob", "t", text=False).send(bytes(1000))
             await anyio.wait_all_tasks_blocked()
             readers = [await incoming.receive() for _ in range(SHARE + 2)]
             with pytest.raises(rtc.StreamLaggedError):
                 await readers[SHARE].receive()
             for reader in (*readers[:SHARE], readers[-1]):
-                assert await reader.receive() == bytes(100)
-            flows[0].send(bytes(100))
-            assert await readers[0].receive() == bytes(100)
+                assert await reader.receive() == bytes(1000)
+            flows[0].send(bytes(1000))
+            assert await readers[0].receive() == bytes(1000)
             for reader in readers:
                 reader.close()
 
 
-async def test_a_loop_that_was_away_for_too_long_has_lagged() -> None:
-    """What comes while the loop runs no pump is bounded by the library itself."""
+async def test_small_chunks_count_for_more_than_their_bytes() -> None:
     async with joined() as (native, room):
-        with room.accept_byte_streams("t", max_bytes=5_000) as incoming:
+        with room.accept_byte_streams("t", max_bytes=10 * SMALLEST) as incoming:
             flow = native.open_stream("bob", "t", text=False)
             reader = await incoming.receive()
-            for _ in range(4_500):
+            for _ in range(11):
                 flow.send(b"a")
+            assert [await reader.receive() for _ in range(10)] == [b"a"] * 10
+            with pytest.raises(rtc.StreamLaggedError):
+                await reader.receive()
+
+
+async def test_a_loop_that_was_away_for_too_long_has_lagged() -> None:
+    """What comes while the loop does not run is bounded by the library itself."""
+    async with joined() as (native, room):
+        with room.accept_byte_streams("t", max_bytes=1_000_000) as incoming:
+            flow = native.open_stream("bob", "t", text=False)
+            reader = await incoming.receive()
+            for _ in range(20):
+                flow.send(bytes(100_000))
             received = 0
             with pytest.raises(rtc.StreamLaggedError) as caught:
                 async for chunk in reader:
                     received += len(chunk)
-            assert received + caught.value.dropped == 4_500
+            assert received == 1_000_000
+            assert caught.value.dropped == 10
 
 
 # ---- readers
