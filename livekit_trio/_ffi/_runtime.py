@@ -73,7 +73,7 @@ class Runtime:
 
     def __init__(self, library: NativeLibrary, loop: Loop) -> None:
         self.library = library
-        self.users = 0
+        self.users: int = 0
         self.ignored: Counter[str] = Counter()
         """Events that found nobody, by kind; their handles were dropped."""
         self._loop = loop
