@@ -217,7 +217,15 @@ class RpcServer:
         if invocation_id not in self._unanswered:
             return  # by `end`
         self._unanswered.remove(invocation_id)
+        try:
+            self._tell(invocation_id, answer)
+        except (TypeError, ValueError):  # such as half a surrogate pair, or a code that is no number
+            _logger.exception("the answer to an RPC cannot be sent")
+            outcome = "failed"
+            self._tell(invocation_id, built_in_error(RpcErrorCode.APPLICATION_ERROR))
         self._counts[outcome] += 1
+
+    def _tell(self, invocation_id: int, answer: str | RpcError) -> None:
         fields: dict[str, Any] = {"payload": answer}
         if isinstance(answer, RpcError):
             fields = {"error": {"code": int(answer.code), "message": answer.message, "data": answer.data}}

@@ -145,6 +145,33 @@ async def test_a_failing_handler_is_answered_logged_and_counted(
         assert native.answer_to(number) == "still here"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "half a pair: \ud800",
+        rtc.RpcError(-1, "no such code"),
+        rtc.RpcError(1 << 32, "nor this"),
+        rtc.RpcError(1, "\ud800"),
+    ],
+    ids=["text", "negative", "large", "message"],
+)
+async def test_an_answer_that_cannot_be_sent_is_the_handlers_failure(
+    answer: str | rtc.RpcError, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def respond(_: rtc.RpcInvocationData) -> str:
+        if isinstance(answer, rtc.RpcError):
+            raise answer
+        return answer
+
+    async with joined() as (native, me):
+        me.register_rpc_method("respond", respond)
+        number = native.invoke("respond")
+        await anyio.wait_all_tasks_blocked()
+        assert native.answer_to(number) == Code.APPLICATION_ERROR
+        assert me.rpc_statistics().failed == 1
+        assert "cannot be sent" in caplog.text
+
+
 async def test_an_rpc_error_is_the_callers() -> None:
     async def refuse(_: rtc.RpcInvocationData) -> None:
         raise rtc.RpcError(42, "no", "facts")
