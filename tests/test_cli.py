@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -204,18 +203,6 @@ def test_server_says_why_there_is_none(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("livekit-trio: no livekit-server was found")
     assert "Traceback" not in result.stderr
-
-
-def test_demo() -> None:
-    with start("demo") as process:
-        output, errors = process.communicate(timeout=90)
-    assert (process.returncode, errors) == (0, "")
-    seen = re.findall(r"^(alice|bob) +(\w+) (.*)$", output, flags=re.MULTILINE)
-    assert ("alice", "ParticipantConnected", "participant='bob'") in seen
-    assert ("bob", "ParticipantConnected", "participant='alice'") in seen
-    assert any(event == "DataReceived" and "b'hello'" in facts for who, event, facts in seen if who == "alice")
-    assert [event for who, event, _ in seen if who == "bob"][-1] == "Disconnected"
-    assert [event for who, event, _ in seen if who == "alice"][-1] == "Disconnected"
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])

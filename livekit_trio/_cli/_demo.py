@@ -1,64 +1,61 @@
-"""``livekit-trio demo``: two participants in a real room, and what each of them saw."""
+"""``livekit-trio demo``: a whole call through a real server, and whether everything in it arrived."""
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
 
-import trio
-from rich.console import Console
-from rich.text import Text
+import anyio
+import typer
 
-from .. import rtc
-from ..testing import DevServer, open_server
+from .._errors import LiveKitError
 
-TIME_LIMIT = 60.0
-COLOURS = {"alice": "cyan", "bob": "magenta"}
-
-
-def demo() -> None:
-    """Start a local server, let two participants join a room, and print the events that each of them saw."""
-    trio.run(_main)
+CALL: Final = Path(__file__).with_name("media") / "call.mp4"
 
 
-async def _main() -> None:
+class Backend(StrEnum):
+    """The event loop."""
+
+    TRIO = "trio"
+    ASYNCIO = "asyncio"
+
+
+def demo(
+    backend: Annotated[Backend, typer.Option(help="The event loop to run on.")] = Backend.TRIO,
+    file: Annotated[Path, typer.Option(help="The recording to publish, with sound and pictures.", exists=True)] = CALL,
+    out: Annotated[Path, typer.Option(help="The directory for what comes of it.")] = Path("out"),
+    url: Annotated[str, typer.Option(help="A server that runs already; needs a key and its secret.")] = "",
+    api_key: Annotated[str, typer.Option(envvar="LIVEKIT_API_KEY", help="Its API key.")] = "",
+    api_secret: Annotated[str, typer.Option(envvar="LIVEKIT_API_SECRET", help="The key's secret.")] = "",
+) -> None:
+    """Hold a call: publish a recording, receive and record it, talk, send a file, lose the network, and compare."""
+    # Not above: the other commands need neither PyAV nor Pillow.
+    from rich.console import Console
+    from rich.live import Live
+    from rich.markup import escape
+
+    from ._call._display import Display, table
+    from ._call._place import Elsewhere
+    from ._call._report import Report, leaves
+    from ._call._scenario import Plan, hold_call
+
     console = Console()
-    async with open_server() as server:
-        console.print(f"A LiveKit server runs at {server.url}.")
-        with trio.fail_after(TIME_LIMIT):
-            async with rtc.open_room(server.url, _token(server, "alice")) as alice, trio.open_nursery() as nursery:
-                with alice.open_events(rtc.ParticipantDisconnected) as departures:
-                    nursery.start_soon(_print_events, console, "alice", alice)
-                    await _visit(console, server, alice)
-                    await departures.receive()
-                await alice.disconnect()
-    console.print("Both have left, and the server has ended.")
-
-
-async def _visit(console: Console, server: DevServer, alice: rtc.Room) -> None:
-    """Bob looks in: joins, is seen by alice, says hello, leaves."""
-    async with rtc.open_room(server.url, _token(server, "bob")) as bob, trio.open_nursery() as nursery:
-        nursery.start_soon(_print_events, console, "bob", bob)
-        # The server announces those who publish nothing up to 3 s late, and not at all if they have left by then.
-        await alice.wait_for_participant("bob")
-        await bob.local_participant.set_attributes({"mood": "curious"})
-        await bob.local_participant.publish_data("hello", topic="demo")
-        await bob.disconnect()
-
-
-async def _print_events(console: Console, name: str, room: rtc.Room) -> None:
-    """Print what happens in the room until it ends, from what was there before on."""
-    with room.open_events(include_existing=True) as events:
-        async for event in events:
-            line = Text.assemble((f"{name:<6}", COLOURS[name]), (type(event).__name__, "bold"), " ", _facts(event))
-            console.print(line, soft_wrap=True)
-
-
-def _facts(event: rtc.RoomEvent) -> str:
-    if isinstance(event, rtc.TokenRefreshed):
-        return ""  # a secret
-    facts: dict[str, Any] = vars(event)
-    return " ".join(f"{name}={getattr(value, 'identity', value)!r}" for name, value in facts.items())
-
-
-def _token(server: DevServer, identity: str) -> str:
-    return server.token(identity, "demo", can_update_own_metadata=True)
+    if url and not (api_key and api_secret):
+        raise typer.BadParameter("a server of your own needs --api-key and --api-secret")
+    elsewhere = Elsewhere(url, api_key, api_secret) if url else None
+    out.mkdir(parents=True, exist_ok=True)
+    report = Report()
+    display = Display(report)
+    try:
+        with Live(display, console=console, transient=True):
+            anyio.run(hold_call, Plan(file, out, elsewhere), report, display.say, backend=backend.value)
+    except* (LiveKitError, OSError, TimeoutError) as group:
+        for error in leaves(group):
+            report.add("the call", problem=f"{type(error).__name__}: {error or 'a scene took too long'}")
+    console.print(table(report))
+    if report.problems:
+        for problem in report.problems:
+            console.print(f"[red]failed:[/red] {escape(problem)}", soft_wrap=True)
+        raise typer.Exit(1)
+    console.print(f"Everything arrived. See {out / 'call.mp4'} and {out / 'call.png'}.", soft_wrap=True)

@@ -1,0 +1,58 @@
+"""What the demo has found out: a row for each thing that it tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """One thing that was tried.
+
+    Attributes:
+        what: the thing.
+        sent: how much of it.
+        received: how much of that arrived.
+        dropped: how much is known to be lost.
+        seconds: how long it took; None where that says nothing.
+        problem: why it is not as it should be; empty if it is.
+    """
+
+    what: str
+    sent: str = ""
+    received: str = ""
+    dropped: str = ""
+    seconds: float | None = None
+    problem: str = ""
+
+
+@attrs.define
+class Report:
+    """All rows, in their order."""
+
+    rows: list[Row] = attrs.field(factory=list[Row])
+
+    def add(self, what: str, **facts: object) -> None:
+        """Add a row; numbers are written as they are."""
+        seconds, problem = facts.pop("seconds", None), facts.pop("problem", "")
+        texts = {name: str(value) for name, value in facts.items()}
+        self.rows.append(Row(what=what, seconds=seconds, problem=str(problem), **texts))  # type: ignore[arg-type]
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not as it should be, a line each."""
+        return [f"{row.what}: {row.problem}" for row in self.rows if row.problem]
+
+
+def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    """The exceptions in a group, and in the groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

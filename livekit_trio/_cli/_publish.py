@@ -1,0 +1,39 @@
+"""``livekit-trio publish``: a media file into a room."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .. import rtc
+from ._joining import Joining, joining
+
+
+@joining
+async def publish(
+    where: Joining,
+    file: Annotated[Path, typer.Argument(help="A file with sound, pictures or both.", exists=True)],
+    loop: Annotated[bool, typer.Option(help="Begin again at its end.")] = False,
+    wait: Annotated[bool, typer.Option(help="Begin when somebody has subscribed.")] = False,
+) -> None:
+    """Play a media file into a room at its own pace, until its end or Ctrl-C."""
+    console = Console()
+    async with where.open_room() as room, rtc.MediaFileSource(file, loop=loop) as media, AsyncExitStack() as published:
+        publications: list[rtc.LocalTrackPublication] = []
+        for track, source in (
+            (media.audio_track, rtc.TrackSource.SOURCE_MICROPHONE),
+            (media.video_track, rtc.TrackSource.SOURCE_CAMERA),
+        ):
+            if track is not None:
+                scope = room.local_participant.published_track(track, rtc.TrackPublishOptions(source=source))
+                publications.append(await published.enter_async_context(scope))
+        kinds = " and ".join(publication.mime_type for publication in publications)
+        console.print(f"{file}: playing into {room.name} as {room.local_participant.identity}, {kinds}", soft_wrap=True)
+        if wait:
+            await publications[0].wait_for_subscription()
+        media.resume()
+        await media.wait_ended()
