@@ -1,9 +1,12 @@
 """What a server, or a script that stands in for one, needs beside a room: access tokens, calls of the server, webhooks.
 
-Nothing in here loads the native library or imports `livekit_trio.rtc`.
+Nothing in here loads the native library or imports `livekit_trio.rtc`. The messages of the package livekit-protocol are here
+too, under their own names.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .._errors import (
     LiveKitError as LiveKitError,
@@ -55,5 +58,19 @@ from ._token_source import (
 from ._webhook import WebhookReceiver as WebhookReceiver
 from ._webhook_app import webhook_app as webhook_app
 
+if TYPE_CHECKING:
+    from ._messages import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> object:
+        """The messages of livekit-protocol, such as ``CreateRoomRequest``: protobuf is imported for who asks for one."""
+        if not name.startswith("_"):
+            from . import _messages
+
+            if hasattr(_messages, name):
+                return getattr(_messages, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 fix_public_paths(__name__, globals())
-del fix_public_paths
+del fix_public_paths, TYPE_CHECKING

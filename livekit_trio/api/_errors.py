@@ -74,7 +74,7 @@ class ServerError(LiveKitError):
         self.code = code
         self.message = message
         self.status = status
-        self.meta = dict(meta or {})
+        self.meta: dict[str, str] = dict(meta or {})
 
     @property
     def metadata(self) -> dict[str, str]:

@@ -130,6 +130,22 @@ def test_the_one_for_threads_is_the_same(method: str) -> None:
     assert "Cancellation" not in (inspect.getdoc(THREADS[method]) or "")
 
 
+def test_the_messages_are_here_too() -> None:
+    program = "from livekit_trio import api; import sys; print('google.protobuf' in sys.modules); api.CreateRoomRequest"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    names = {name for name, value in vars(livekit.api).items() if getattr(value, "DESCRIPTOR", None) is not None}
+    assert len(names) > 300
+    assert {name for name in names if getattr(api, name) is not getattr(livekit.api, name)} == set()
+    assert not hasattr(api, "Nonsense")
+
+
+def test_what_they_have_named_otherwise() -> None:
+    shown = {name for name in livekit.api.__all__ if not name.endswith("_service")}
+    deprecated = {"TwirpError", "TwirpErrorCode"}
+    assert {name for name in shown if not hasattr(api, name)} == deprecated
+
+
 def test_both_clients_are_made_alike() -> None:
     def parameters(cls: type) -> list[tuple[str, object]]:
         found = inspect.signature(cls).parameters.values()
