@@ -30,7 +30,7 @@ pytest.register_assert_rewrite(*(f"tests.{path.stem}" for path in Path(__file__)
 
 pytest_plugins = ["tests.secret_scan"]
 
-TIERS = ("long", "browser", "redis", "netns")
+TIERS = ("long", "browser", "redis", "netns", "devices")
 """A test with two of these markers is of the first one's tier, and needs what the other's needs."""
 MOST_PROCESSES = 4
 """More would have their servers and clocks in each other's way."""

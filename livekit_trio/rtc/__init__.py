@@ -151,6 +151,7 @@ from ._events import (
 from ._frame_processor import FrameProcessor as FrameProcessor
 from ._incoming_streams import IncomingStreams as IncomingStreams
 from ._local_participant import LocalParticipant as LocalParticipant
+from ._media_devices import InputCapture as InputCapture, MediaDevices as MediaDevices, OutputPlayer as OutputPlayer
 from ._media_file import MediaFileSource as MediaFileSource
 from ._options import (
     DataStreamOptions as DataStreamOptions,
@@ -162,6 +163,12 @@ from ._options import (
     RtcConfiguration as RtcConfiguration,
 )
 from ._participant import Participant as Participant, RemoteParticipant as RemoteParticipant
+from ._platform_audio import (
+    AudioDeviceInfo as AudioDeviceInfo,
+    PlatformAudio as PlatformAudio,
+    PlatformAudioOptions as PlatformAudioOptions,
+    PlatformAudioSource as PlatformAudioSource,
+)
 from ._presets import (
     AudioPreset as AudioPreset,
     ScreenSharePreset as ScreenSharePreset,

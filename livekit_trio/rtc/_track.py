@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ._frame_processor import FrameProcessor
     from ._link import RoomLink
     from ._media_stream import Overflow
+    from ._platform_audio import PlatformAudioSource
     from ._stats import StatsReport
     from ._video_frame import VideoFrame
     from ._video_source import VideoSource
@@ -306,7 +307,7 @@ class LocalAudioTrack(_LocalTrack, _AudioStreaming):
     """Audio that this program sends. It belongs to no room and no event loop, and is published in one room at a time."""
 
     @classmethod
-    def create_audio_track(cls, name: str, source: AudioSource) -> LocalAudioTrack:
+    def create_audio_track(cls, name: str, source: AudioSource | PlatformAudioSource) -> LocalAudioTrack:
         """Make a track that sends what *source* is given. Any number of tracks may have one source.
 
         Raises:
