@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
-BLOCKS: Final = re.compile(r"^```python\n(?P<program>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.M | re.S)
+BLOCKS: Final = re.compile(
+    r"^```python\n(?P<program>.*?)^```$(?:\n\n^```text\n(?P<output>.*?)^```$)?", re.MULTILINE | re.DOTALL
+)
 
 BEGINNING, *RECIPES = BLOCKS.finditer((DOCS / "recipes.md").read_text())
 NAMES: Final = [re.findall(r"^async def (\w+)\(ann: ", recipe["program"], re.MULTILINE)[0] for recipe in RECIPES]
@@ -25,7 +27,7 @@ _numbers = count(1)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("name", "recipe"), zip(NAMES, RECIPES, strict=True), ids=NAMES)
+@pytest.mark.parametrize(("name", "recipe"), list(zip(NAMES, RECIPES, strict=True)), ids=NAMES)
 async def test_recipe(
     name: str,
     recipe: re.Match[str],
