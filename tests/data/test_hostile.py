@@ -13,6 +13,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio.rtc._incoming_streams import MAX_STREAMS, SHARE, STREAM_BYTES
+from livekit_trio.rtc._inflow import SMALLEST
 from tests.data.conftest import tell_of
 from tests.process.running import running_program
 
@@ -49,6 +50,13 @@ async def flood(room: rtc.Room, *, count: int, kind: str, topic: str) -> None:
                 assert not (await pending.pop().wait()).error
 
 
+async def drip(room: rtc.Room, *, count: int) -> None:
+    """Write one byte at a time to a stream that is never read and never ends."""
+    writer = await room.local_participant.stream_bytes(topic="accepted").__aenter__()
+    for _ in range(count):
+        await writer.write(b"x")
+
+
 async def pour(room: rtc.Room, *, count: int) -> None:
     """Write to streams that are never read and never end."""
     for _ in range(count):
@@ -67,6 +75,7 @@ ATTACKS: Final[dict[str, tuple[Callable[..., Coroutine[Any, Any, None]], int, in
     "accepted texts": (partial(flood, kind="text", topic="accepted"), 1_000, 10_000),
     "accepted bytes": (partial(flood, kind="bytes", topic="accepted"), 1_000, 10_000),
     "endless": (pour, 1, 6),
+    "drops": (drip, 1_000, STREAM_BYTES // SMALLEST + 100),
     "long names": (call_names, 100, 1_000),
 }
 """What eve does, and how often; in the `long` tier more often."""
@@ -123,6 +132,9 @@ def check_bounds(name: str, count: int, held: dict[str, int]) -> None:
     elif name == "endless":
         assert held["held"] == held["lagged"] == count
         assert held["waiting"] <= min(count, SHARE) * STREAM_BYTES
+    elif name == "drops":
+        assert held["held"] == 1
+        assert held["waiting"] == min(count, STREAM_BYTES // SMALLEST)
     else:
         assert held["held"] == min(count, share)
         assert held["refused"] == max(0, count - share)
