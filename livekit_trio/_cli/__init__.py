@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from .._errors import LiveKitError
@@ -16,6 +17,8 @@ def main() -> None:
         if package not in {"rich", "typer"}:
             raise
         sys.exit(f"livekit-trio: the command line needs {package}: pip install 'livekit-trio[cli]'")
+    # What the native library warns about is said by the errors; without a handler Python would print it.
+    logging.getLogger("livekit_trio").addHandler(logging.NullHandler())
     try:
         app()
     except LiveKitError as error:

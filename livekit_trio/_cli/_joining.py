@@ -13,6 +13,7 @@ import trio
 import typer
 
 from .. import api, rtc
+from ..rtc._services import open_services
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,20 +71,18 @@ def joining(function: Callable[Concatenate[Joining, P], Awaitable[None]]) -> Cal
     _, *options = own.parameters.values()
 
     async def run(where: Joining, arguments: dict[str, Any]) -> bool:
-        interrupted = False
+        scope = trio.CancelScope()
 
         async def watch_signals() -> None:
-            nonlocal interrupted
             async for _ in signals:
-                interrupted = True
-                nursery.cancel_scope.cancel()
+                scope.cancel()
 
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with trio.open_nursery(strict_exception_groups=False) as nursery:
-                nursery.start_soon(watch_signals)
-                await function(where, **arguments)  # pyright: ignore[reportCallIssue]
-                nursery.cancel_scope.cancel()
-        return interrupted
+            async with open_services() as services:
+                services.start_soon(watch_signals)
+                with scope:
+                    await function(where, **arguments)  # pyright: ignore[reportCallIssue]
+        return scope.cancel_called
 
     @functools.wraps(function)
     def command(**arguments: Any) -> None:

@@ -1,0 +1,126 @@
+"""``livekit-trio publish``, ``record`` and ``watch`` in a room with the official SDK."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from contextlib import asynccontextmanager
+from subprocess import PIPE, STDOUT
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import av
+import pytest
+from anyio.streams.text import TextReceiveStream
+
+from livekit_trio._cli._demo import CALL
+from livekit_trio.testing import assert_idle
+from tests.media.rooms import playing, showing
+from tests.peers.driver import open_official_peer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from anyio.abc import Process
+
+    from livekit_trio.testing import DevServer
+
+pytestmark = pytest.mark.anyio
+
+WITHIN: Final = 60.0
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The commands run on Trio, whatever their test runs on."""
+    return "trio"
+
+
+class Command:
+    """A running command."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self._output = TextReceiveStream(process.stdout)
+        self.said = ""
+
+    async def wait_for(self, pattern: str) -> re.Match[str]:
+        with anyio.fail_after(WITHIN):
+            while not (found := re.search(pattern, self.said)):
+                self.said += await self._output.receive()
+        return found
+
+    async def interrupt(self) -> float:
+        """Press Ctrl-C, and return how many seconds it took to end."""
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        async for text in self._output:
+            self.said += text
+        with anyio.fail_after(WITHIN):
+            assert await self.process.wait() == 130, self.said
+        return time.monotonic() - begin
+
+
+@asynccontextmanager
+async def running(server: DevServer, *arguments: str) -> AsyncGenerator[Command]:
+    environment = os.environ | {
+        "LIVEKIT_URL": server.url,
+        "LIVEKIT_API_KEY": server.api_key,
+        "LIVEKIT_API_SECRET": server.api_secret,
+    }
+    command = [sys.executable, "-m", "livekit_trio._cli", *arguments]
+    async with await anyio.open_process(command, stdin=None, stdout=PIPE, stderr=STDOUT, env=environment) as process:
+        try:
+            yield Command(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def test_publish_is_heard_and_ends_with_the_file(server: DevServer, tmp_path: Path) -> None:
+    async with open_official_peer() as peer, running(server, "publish", str(CALL), "published", "--wait") as command:
+        await command.wait_for("playing into published")
+        await peer.ask("join", url=server.url, token=server.token("peer", "published"))
+        kinds = {(await peer.wait_for("track_subscribed", identity="livekit-trio"))["sid"][:5] for _ in range(2)}
+        assert len(kinds) == 2
+        with anyio.fail_after(WITHIN):
+            assert await command.process.wait() == 0
+
+
+async def test_record_until_interrupted(server: DevServer, tmp_path: Path) -> None:
+    from livekit_trio import rtc
+
+    async with rtc.open_room(server.url, server.token("ann/../x", "recorded")) as room:
+        async with (
+            playing(room),
+            showing(room, fps=15),
+            running(server, "record", "recorded", "--out", str(tmp_path)) as command,
+        ):
+            await command.wait_for("recording 2 tracks")
+            await anyio.sleep(2)
+            await command.interrupt()
+    await assert_idle()
+    (file,) = tmp_path.iterdir()  # noqa: ASYNC240 - a directory of ours
+    seconds = float((await command.wait_for(r"([\d.]+) s\n"))[1])
+    with av.open(str(file)) as container:
+        assert {stream.type for stream in container.streams} == {"audio", "video"}
+        assert sum(1 for _ in container.decode(video=0)) > 10
+        assert container.duration is not None
+        assert container.duration / av.time_base == pytest.approx(seconds, abs=0.3)
+
+
+async def test_watch_tells_who_comes(server: DevServer) -> None:
+    from livekit_trio import rtc
+
+    async with running(server, "watch", "watched", "--identity", "watcher") as command:
+        await command.wait_for("watched, connected|watcher")
+        async with rtc.open_room(server.url, server.token("ann", "watched")) as room, playing(room):
+            await command.wait_for("TrackSubscribed track='tone'")
+        await command.wait_for("ParticipantDisconnected participant='ann'")
+        await command.interrupt()
+    assert "Traceback" not in command.said
