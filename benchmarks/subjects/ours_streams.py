@@ -26,13 +26,14 @@ async def sink(url: str, file: str, size: str) -> None:
                 if received == int(size):
                     snapshot(received)
 
-    async with rtc.open_room(url, token) as room, anyio.create_task_group() as group:
+    async with rtc.open_room(url, token) as room:
         with room.accept_byte_streams("bench") as incoming:
-            group.start_soon(read, incoming)
-            say("ready")
-            while await anyio.to_thread.run_sync(read_line):
-                snapshot(received)
-            group.cancel_scope.cancel()
+            async with anyio.create_task_group() as group:
+                group.start_soon(read, incoming)
+                say("ready")
+                while await anyio.to_thread.run_sync(read_line):
+                    snapshot(received)
+                group.cancel_scope.cancel()
 
 
 async def source(url: str, file: str, size: str) -> None:
