@@ -80,7 +80,7 @@ class LocalDataTrack(metaclass=MadeByTheRoom):
 
     @property
     def sid(self) -> str:
-        """The server's name for it."""
+        """The server's name for it when it was published. After a full reconnect it goes on under another one, unknown here."""
         return self._facts.sid
 
     @property
