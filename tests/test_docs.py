@@ -12,6 +12,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
+from tests.test_readme import running, text_until
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -56,3 +57,33 @@ async def test_recipe(
             await names[name](ann, bob)
         await assert_idle()
     assert capsys.readouterr().out == recipe["output"]
+
+
+JOIN, BOT, GUEST = re.findall(r"^```python\n(.*?)^```$", (DOCS / "tutorial.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def on(backend: str, program: str) -> str:
+    """A program of the tutorial, changed as the page says to run on another event loop."""
+    assert program.endswith('backend="trio")\n')
+    return program.replace('backend="trio")', f'backend="{backend}")')
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+async def test_tutorial(backend: str, server: DevServer, tmp_path: Path) -> None:
+    async with running(on(backend, JOIN), server, tmp_path) as program:
+        assert await text_until(program) == "visitor is in tutorial\nand out again: CLIENT_INITIATED\n"
+    async with running(on(backend, BOT), server, tmp_path) as bot:
+        await text_until(bot, "the bot is there\n")
+        (tmp_path / "guest").mkdir()
+        async with running(on(backend, GUEST), server, tmp_path / "guest") as guest:
+            said = (await text_until(guest)).splitlines()
+        assert said[:4] == ["you said hello", "6", "440 Hz come back", "and connected again"]
+        assert said[-1] == "bot has gone"
+        assert await text_until(bot) == "the bot has left\n"
+
+
+def test_the_index_names_every_page() -> None:
+    linked = set(re.findall(r"\]\((\w+\.md)\)", (DOCS / "index.md").read_text()))
+    assert linked == {page.name for page in DOCS.glob("*.md")} - {"index.md"}
