@@ -165,7 +165,9 @@ async def test_with_the_right_key_all_is_understood(server: DevServer, room_name
 
 
 @on_trio
-@pytest.mark.parametrize(("tolerance", "reported"), [(-1, set[State]()), (0, {State.DECRYPTION_FAILED})])
+@pytest.mark.parametrize(
+    ("tolerance", "reported"), [(-1, set[State]()), pytest.param(0, {State.DECRYPTION_FAILED}, marks=pytest.mark.long)]
+)
 async def test_with_the_wrong_key_nothing_is(
     server: DevServer, room_name: str, peer: OfficialPeer, tolerance: int, reported: set[State]
 ) -> None:
@@ -204,6 +206,7 @@ async def test_others_follow_a_ratcheted_key(server: DevServer, room_name: str, 
         assert is_rising(seen["counters"])
 
 
+@pytest.mark.long
 @on_trio
 async def test_each_may_have_a_key_of_its_own(server: DevServer, room_name: str) -> None:
     async with joined(server, room_name, "alice", "bob", options=encrypted(None)) as [alice, bob]:

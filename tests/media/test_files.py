@@ -57,6 +57,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@on_trio
 async def test_a_file_is_played_at_its_own_pace(server: DevServer, room_name: str, film: Path) -> None:
     counters: list[int] = []
     sound: list[rtc.AudioFrame] = []
@@ -383,7 +384,7 @@ def tracks_of(room: rtc.Room) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("how", [pytest.param("SIGINT", marks=pytest.mark.long), "SIGKILL"])
 @pytest.mark.parametrize("suffix", [".mp4", pytest.param(".mkv", marks=pytest.mark.long)])
 @on_trio
 async def test_the_file_of_a_program_that_was_ended_opens(how: str, suffix: str, tmp_path: Path) -> None:
