@@ -79,11 +79,6 @@ class Call:
         """The serialised reply; empty before it came."""
         return self._payload
 
-    @property
-    def reply(self) -> Any:
-        """The inner callback message; None before it came, and if the call failed."""
-        return self._reply
-
     def owned_handles(self) -> list[int]:
         """The handles that came with the reply; whoever takes the reply takes them."""
         return self.keeper.reply_handles(self.request, self._payload)

@@ -66,13 +66,8 @@ class RoomLink(Protocol):
         """
         ...
 
-    async def call_unless(
-        self, done: Callable[[], object], name: str, on_sent: Callable[[Call], object] | None = None, /, **fields: Any
-    ) -> Any | None:
-        """As `call` for a request whose effect shows in the room: None as soon as *done* says so, answered or not.
-
-        *on_sent* gets the call once it has been sent.
-        """
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
+        """As `call` for a request whose effect shows in the room: None as soon as *done* says so, answered or not."""
         ...
 
     async def wait_until(self, predicate: Callable[[], object], /) -> None:

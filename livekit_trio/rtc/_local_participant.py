@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, final
 
 import anyio
@@ -32,15 +31,10 @@ UPDATE_TIMEOUT: Final = 5.5
 """Seconds for the whole of an update: the native library waits 5 s for the server's answer, and the change comes about then."""
 
 
-MAX_WITHDRAWN: Final = 64
-
-
 @attrs.define(eq=False)
 class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
     updating: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     """One update at a time: natively each also sends the other values as they are then, and would take another one back."""
-    withdrawn: deque[str] = attrs.field(factory=lambda: deque(maxlen=MAX_WITHDRAWN), init=False)
-    """SIDs of publications that ended before we had heard of them: those of cancelled publish requests."""
     rpc: RpcServer = attrs.field(init=False)
     data_tracks: dict[str, LocalDataTrackFacts] = attrs.field(factory=dict[str, Any], init=False)
     view: LocalParticipant = attrs.field(init=False)

@@ -46,8 +46,6 @@ class LocalPublicationFacts(PublicationFacts):
     track: LocalTrack
     announced: bool = attrs.field(default=False, init=False)
     subscribed: bool = attrs.field(default=False, init=False)
-    withdrawing: bool = attrs.field(default=False, init=False)
-    """We have asked for its end."""
     view: LocalTrackPublication = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 DEFAULT_OPTIONS: Final = TrackPublishOptions()
 
-SETTLING: Final = 11.0
-"""Seconds that the native side may take to undo a publish request: it waits 10 s for the server."""
-
 ENDING: Final = 1.0
 """Seconds from the answer to a second request for the same end until the first one has had its effect."""
 
@@ -63,15 +60,19 @@ class Publishing(metaclass=MadeByTheRoom):
         if not isinstance(track, (LocalAudioTrack, LocalVideoTrack)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a local track is needed, not {track!r}")
         facts.link.check_open()
-        native = native_track(track)
         # Natively all that is refused here times out after 10 s (measured).
-        await self._wait_until_settled(track)
         refusal = self._why_not(options)
         if refusal is None and facts_of(track).published:
             refusal = f"{track!r} is published already"
         if refusal is not None:
             raise PublishTrackError(refusal)
-        return await self._publish(track, native.handle, options)
+        native = native_track(track)
+        facts_of(track).published = True
+        try:
+            return await self._publish(track, native.handle, options)
+        except BaseException:
+            facts_of(track).published = False
+            raise
 
     @asynccontextmanager
     async def published_track(
@@ -128,7 +129,7 @@ class Publishing(metaclass=MadeByTheRoom):
             raise UnpublishTrackError(f"we have not published {track!r}")
         await anyio.lowlevel.checkpoint_if_cancelled()
         call = facts.link.send("unpublish_track", **self._fields(publication.info.sid))
-        publication.withdrawing = True
+        facts_of(publication.track).published = False
         try:
             reply = await call.wait()
         except BaseException:
@@ -138,7 +139,7 @@ class Publishing(metaclass=MadeByTheRoom):
             with anyio.move_on_after(ENDING):  # an earlier request may be about to end it
                 await facts.link.wait_until(lambda: publication.gone)
             if not publication.gone:
-                publication.withdrawing = False
+                facts_of(publication.track).published = True
                 raise UnpublishTrackError(reply.error)
 
     async def unpublish_all(self) -> None:
@@ -158,52 +159,22 @@ class Publishing(metaclass=MadeByTheRoom):
             if not publication.gone:
                 await self.unpublish_track(publication.view)
 
-    async def _wait_until_settled(self, track: LocalTrack) -> None:
-        """Wait until the native side has undone what was cancelled: a publish of this track, or the wait for its end."""
-        facts, track_facts = self._local, facts_of(track)
-        await anyio.lowlevel.checkpoint()
-        with anyio.move_on_after(SETTLING):  # noqa: ASYNC912 - it has given way, and mostly there is nothing to wait for
-            if track_facts.settling is not None and track_facts.settling[0] is facts.link:
-                call = track_facts.settling[1]
-                await call.wait_answered()
-                sid = call.reply.publication.info.sid if call.reply is not None else ""
-                await facts.link.wait_until(lambda: not sid or sid in facts.withdrawn)
-            publication = self._find(track)
-            if publication is not None and publication.withdrawing:
-                await facts.link.wait_until(lambda: publication.gone)
-        track_facts.settling = None
-
     async def _publish(
         self, track: LocalTrack, track_handle: int, options: TrackPublishOptions
     ) -> LocalTrackPublication:
-        link, track_facts = self._local.link, facts_of(track)
-
-        def on_sent(call: Call) -> None:
-            track_facts.settling = (link, call)
-
-        track_facts.published = True
-        try:
-            reply = await link.call_unless(
-                lambda: self._why_not(options),
-                "publish_track",
-                on_sent,
-                local_participant_handle=self._local.handle,
-                track_handle=track_handle,
-                options=native_options(options),
-            )
-            publication = self._accept(reply, track, options)
-        except BaseException:
-            track_facts.published = False
-            raise
-        track_facts.settling = None
-        return publication
-
-    def _accept(self, reply: Any, track: LocalTrack, options: TrackPublishOptions) -> LocalTrackPublication:
+        link = self._local.link
+        reply = await link.call_unless(
+            lambda: self._why_not(options),
+            "publish_track",
+            local_participant_handle=self._local.handle,
+            track_handle=track_handle,
+            options=native_options(options),
+        )
         if reply is None:
             raise PublishTrackError(self._why_not(options) or "not permitted any more")
         if reply.error:
             raise PublishTrackError(reply.error)
-        return self._local.link.add_publication(reply.publication, track)
+        return link.add_publication(reply.publication, track)
 
     def _why_not(self, options: TrackPublishOptions) -> str | None:
         """What our own state says against publishing."""
@@ -222,7 +193,7 @@ class Publishing(metaclass=MadeByTheRoom):
         found = self._find(publication)
         if found is None:
             return None
-        found.withdrawing = True
+        facts_of(found.track).published = False
         try:
             return facts.link.send("unpublish_track", **self._fields(publication.sid))
         except RoomClosedError:

@@ -191,12 +191,13 @@ def local_track_subscribed(model: Model, message: native.LocalTrackSubscribed) -
 def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished) -> Iterator[RoomEvent]:
     publication = _find_local(model, message.publication_sid, local_track_unpublished, message)
     if publication is None:
-        model.local.withdrawn.append(message.publication_sid)
         return
     del model.local.publications[publication.info.sid]
     refresh_publications(model.local)
     publication.gone = True
-    facts_of(publication.track).published = False
+    track = facts_of(publication.track)
+    if track.sid == publication.info.sid:  # it may have been published again meanwhile
+        track.published = False
     model.link.drop(publication.handle)
     yield LocalTrackUnpublished(publication=publication.view)
 

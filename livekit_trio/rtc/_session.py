@@ -133,9 +133,7 @@ class RoomSession:
             await self._wait_for_the_end()
         return reply
 
-    async def call_unless(
-        self, done: Callable[[], object], name: str, on_sent: Callable[[Call], object] | None = None, /, **fields: Any
-    ) -> Any | None:
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
         self.check_open()
         await anyio.lowlevel.checkpoint_if_cancelled()
         answered = False
@@ -146,8 +144,6 @@ class RoomSession:
             self._wake_waiters()
 
         call = self.runtime.send(name, fields, group=self._calls, on_end=on_end)
-        if on_sent is not None:
-            on_sent(call)
         try:
             await self.wait_until(lambda: answered or done())
             if done():

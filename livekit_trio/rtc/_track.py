@@ -6,7 +6,7 @@ read, and whoever asks for its media gets a stream that ends at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
 from typing_extensions import override
@@ -23,7 +23,6 @@ from ._video_stream import open_video_stream
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._ffi._calls import Call
     from ._audio_source import AudioSource
     from ._audio_stream import AudioStream, NoiseCancellation
     from ._encoded_video_source import EncodedVideoSource
@@ -54,8 +53,6 @@ class TrackFacts:
     ended: bool = False
     published: bool = False
     """Of a track of ours: in some room."""
-    settling: tuple[RoomLink, Call] | None = None
-    """Of a track of ours: a publish request that was given up, and that the native side has not undone yet."""
     publisher: str = ""
     """Of a remote track: its participant's identity."""
     _at_end: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
@@ -66,6 +63,11 @@ class TrackFacts:
             callback()
         else:
             self._at_end.append(callback)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody reads it."""
+        return bool(self._at_end)
 
     def forget_callback(self, callback: Callable[[], None]) -> None:
         if callback in self._at_end:
@@ -160,9 +162,13 @@ class _RemoteTrack(Track):
 
 
 class _LocalTrack(Track):
-    def __init__(self, facts: TrackFacts, native: NativeObject | None = None) -> None:
+    def __init__(self, facts: TrackFacts, native: NativeObject | None = None, source: Source | None = None) -> None:
         super().__init__(facts)
         self._native = native
+        self._source = source
+        self._former: list[NativeObject] = []
+        """Native tracks of earlier publications that streams still read."""
+        self._used = False
 
     def mute(self) -> None:
         """Send silence, or no pictures, and let everybody know. From any thread; a published track gets `TrackMuted`.
@@ -191,6 +197,8 @@ class _LocalTrack(Track):
         if self._native is not None:
             self._facts.end()
             self._native.close()
+            self._source = None
+            self._former.clear()
 
     def _set_muted(self, muted: bool) -> None:
         native = self._opened()
@@ -202,6 +210,23 @@ class _LocalTrack(Track):
         if self._native is None or self._native.closed:
             raise SourceClosedError
         return self._native
+
+    def _for_publishing(self) -> NativeObject:
+        """The native track for one publication: each has one of its own.
+
+        The server does not answer who publishes a native track again before it has seen the end of the first time, or if
+        its media never came; natively that times out after 10 s (measured with livekit-server 1.13.5).
+        """
+        native = self._opened()
+        if self._used and self._source is not None:
+            if self._facts.is_followed:
+                self._former.append(native)
+            handle = _request_track(native_of(self._source), self._facts.kind, self._facts.name).handle.id
+            self._facts.handle, self._native = handle, NativeObject(native.library, handle)
+            if self._facts.muted:
+                self._set_muted(True)
+        self._used = True
+        return self._opened()
 
 
 class _AudioStreaming(Track):
@@ -317,7 +342,7 @@ class LocalAudioTrack(_LocalTrack, _AudioStreaming):
         Source:
             CreateAudioTrackRequest (livekit-ffi track.proto).
         """
-        return make(cls, *_create("create_audio_track", name, source, TrackKind.KIND_AUDIO))
+        return make(cls, *_create(name, source, TrackKind.KIND_AUDIO))
 
 
 @final
@@ -335,7 +360,7 @@ class LocalVideoTrack(_LocalTrack, _VideoStreaming):
         Source:
             CreateVideoTrackRequest (livekit-ffi track.proto).
         """
-        return make(cls, *_create("create_video_track", name, source, TrackKind.KIND_VIDEO))
+        return make(cls, *_create(name, source, TrackKind.KIND_VIDEO))
 
 
 RemoteTrack: TypeAlias = RemoteAudioTrack | RemoteVideoTrack
@@ -344,25 +369,30 @@ AudioTrack: TypeAlias = LocalAudioTrack | RemoteAudioTrack
 VideoTrack: TypeAlias = LocalVideoTrack | RemoteVideoTrack
 
 
-def _create(request: str, name: str, source: Source, kind: TrackKind) -> tuple[TrackFacts, NativeObject]:
+def _create(name: str, source: Source, kind: TrackKind) -> tuple[TrackFacts, NativeObject, Source]:
     if not isinstance(source, Source) or source.kind != kind:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{request} needs a source of {kind.name}, not {source!r}")
+        raise TypeError(f"a track needs a source of {kind.name}, not {source!r}")
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a track's name must be a string, not {name!r}")
     native = native_of(source)
-    info = native.request(request, name=name, source_handle=native.handle).track
-    handle = info.handle.id
-    facts = TrackFacts(handle=handle, sid=info.info.sid, name=name, kind=kind, muted=info.info.muted)
-    return facts, NativeObject(native.library, handle)
+    made = _request_track(native, kind, name)
+    handle, info = made.handle.id, made.info
+    facts = TrackFacts(handle=handle, sid=info.sid, name=name, kind=kind, muted=info.muted)
+    return facts, NativeObject(native.library, handle), source
+
+
+def _request_track(source: NativeObject, kind: TrackKind, name: str) -> Any:
+    request = "create_audio_track" if kind == TrackKind.KIND_AUDIO else "create_video_track"
+    return source.request(request, name=name, source_handle=source.handle).track
 
 
 def native_track(track: LocalAudioTrack | LocalVideoTrack) -> NativeObject:
-    """The native track, for the modules of this package.
+    """A native track to be published, for the modules of this package.
 
     Raises:
-        SourceClosedError: it was closed.
+        SourceClosedError: it was closed, or it was published before and its source is closed now.
     """
-    return track._opened()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return track._for_publishing()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def facts_of(track: Track) -> TrackFacts:

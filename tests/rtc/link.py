@@ -80,9 +80,7 @@ class Link:
             await anyio.sleep_forever()
         return reply
 
-    async def call_unless(
-        self, done: Callable[[], object], name: str, on_sent: Callable[[Any], object] | None = None, /, **fields: Any
-    ) -> Any | None:
+    async def call_unless(self, done: Callable[[], object], name: str, /, **fields: Any) -> Any | None:
         reply = await self.call(name, **fields)
         return None if done() else reply
 
