@@ -220,7 +220,7 @@ class AudioMixer(anyio.AsyncContextManagerMixin):
 
     # ---- the inputs
 
-    async def _feed(self, source: _Input) -> None:
+    async def _feed(self, source: _Input) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         with source.scope:
             try:
                 async for frame in source.stream:

@@ -187,7 +187,7 @@ class AVSynchronizer(anyio.AsyncContextManagerMixin):
     def __repr__(self) -> str:
         return f"<rtc.AVSynchronizer: {self._state}, {len(self._queue)}/{self._capacity} video frames wait>"
 
-    async def _play(self) -> None:
+    async def _play(self) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         while self._state == "open":
             if not self._queue:
                 await self._changed.wait()

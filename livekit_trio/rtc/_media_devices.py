@@ -201,7 +201,7 @@ class InputCapture(_Device):
         if self._error is not None:
             raise self._error
 
-    async def _capture(self, stream: Any) -> None:
+    async def _capture(self, stream: Any) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         rate, channels, block = (self._settings[name] for name in ("samplerate", "channels", "blocksize"))
         try:
             while True:
@@ -273,7 +273,7 @@ class OutputPlayer(_Device):
             self._mixer.remove_stream(stream)
             stream.close()
 
-    async def _play(self, stream: Any) -> None:
+    async def _play(self, stream: Any) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         try:
             async for frame in self._mixer:
                 if self._processing is not None:

@@ -221,7 +221,7 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
 
         return MediaReader(self._path, **self._wanted, sample_rate=self._sample_rate, num_channels=self._num_channels)
 
-    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - for whoever has this source
@@ -229,7 +229,7 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
             self._state = "ended"
             self._tell()
 
-    async def _decode(self, reader: MediaReader) -> None:
+    async def _decode(self, reader: MediaReader) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         """Service task: keep sound and pictures a second ahead."""
         while self._state == "open":
             if self._seek_to is not None:
@@ -279,7 +279,7 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
 
     # ---- the tracks
 
-    async def _play(self) -> None:
+    async def _play(self) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         """Service task: capture each frame when it is due."""
         while self._state == "open":
             if self._paused or self._seek_to is not None:
@@ -309,7 +309,7 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
         else:
             await self._capture_picture(*self._pictures.popleft())
 
-    async def _capture_sound(self, place: float, frame: AudioFrame) -> None:
+    async def _capture_sound(self, place: float, frame: AudioFrame) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         self._set_position(place)
         if self._audio is not None:
             await self._audio[0].capture_frame(frame)

@@ -260,7 +260,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
             raise
         return writer
 
-    async def _read(self, take: _Take) -> None:
+    async def _read(self, take: _Take) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         limit = MAX_AUDIO if take.track.kind == TrackKind.KIND_AUDIO else MAX_VIDEO
         try:
             with take.reading:
@@ -276,7 +276,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
             take.ended = True  # also when the whole block is cancelled, which nothing here is shielded from
             self._tell()
 
-    async def _stop_reading(self) -> None:
+    async def _stop_reading(self) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         for take in self._takes:
             take.reading.cancel()
         while not all(take.ended for take in self._takes):
@@ -327,7 +327,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                 continue
             await self._write_batch(writer)
 
-    async def _write_batch(self, writer: MediaWriter) -> None:
+    async def _write_batch(self, writer: MediaWriter) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         batch = list(self._queue)
         self._queue.clear()
         try:
@@ -338,7 +338,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
             take.waiting -= 1
         self._tell()
 
-    async def _finish(self, writer: MediaWriter) -> None:
+    async def _finish(self, writer: MediaWriter) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         while any(take.waiting for take in self._takes):
             if self._queue:
                 await self._write_batch(writer)
@@ -371,7 +371,7 @@ async def _waits(track: AudioTrack | VideoTrack) -> tuple[float, int]:
     try:
         report = await track.get_stats()
     except (OperationError, RoomClosedError):
-        return 0.0, 0
+        return 0.0, 0  # noqa: ASYNC910 - a service task, or a step of one
     for stream in report.of(InboundRtpStats):
         if stream.kind == "audio":
             return stream.jitter_buffer_delay, stream.jitter_buffer_emitted_count

@@ -89,7 +89,7 @@ class Scene:
     def cryptors_of(self, identity: str) -> list[rtc.FrameCryptor]:
         return [found for found in self.room.e2ee_manager.frame_cryptors() if found.participant_identity == identity]
 
-    async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def watch(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:  # noqa: ASYNC114 - started right below
         with self.room.open_events(rtc.E2eeStateChanged, rtc.DataReceived) as events:
             task_status.started()
             async for event in events:

@@ -351,7 +351,7 @@ async def test_a_call_of_two_is_recorded_in_step(server: DevServer, room_name: s
         tasks.start_soon(flash_and_beep, bob)
         await recorder.wait_until(lambda: len(tracks_of(recorder)) == 4)
         async with rtc.TrackRecorder(path, tracks_of(recorder), video_size=(640, 360)) as recording:
-            await anyio.sleep(26 * BEAT)
+            await anyio.sleep(28 * BEAT)
         recorded += recording.statistics()
         tasks.cancel_scope.cancel()
     for track in recorded:

@@ -30,7 +30,7 @@ def mixer(**options: int) -> rtc.AudioMixer:
     return rtc.AudioMixer(RATE, 1, **{"blocksize": 10, **options})
 
 
-async def frames(*values: int, pause: float = 0.01, then: float = 0) -> AsyncGenerator[AudioFrame]:
+async def frames(*values: int, pause: float = 0.01, then: float = 0) -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
     """A frame every *pause* seconds, and *then* another pause before the end."""
     for value in values:
         yield constant(value)
@@ -81,7 +81,7 @@ async def test_what_is_too_loud_is_clipped() -> None:
 
 
 async def test_frames_of_any_size_are_cut_to_blocks_and_the_rest_is_padded() -> None:
-    async def uneven() -> AsyncGenerator[AudioFrame]:
+    async def uneven() -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
         for size in (3, 11, 1, 8):
             yield constant(5, size)
 
@@ -104,7 +104,7 @@ async def test_a_silent_input_is_waited_for_once() -> None:
 
 
 async def test_an_input_that_was_silent_is_heard_again() -> None:
-    async def coming_back() -> AsyncGenerator[AudioFrame]:
+    async def coming_back() -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
         yield constant(100)
         await anyio.sleep(1)
         for _ in range(50):
@@ -168,7 +168,7 @@ async def test_an_input_is_not_read_further_ahead_than_the_capacity() -> None:
 
 
 async def test_what_an_input_raises_comes_out_and_the_others_go_on() -> None:
-    async def failing() -> AsyncGenerator[AudioFrame]:
+    async def failing() -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
         yield constant(1)
         raise OSError("the microphone is gone")
 
@@ -181,7 +181,7 @@ async def test_what_an_input_raises_comes_out_and_the_others_go_on() -> None:
 
 
 async def test_other_rates_and_channels_are_refused() -> None:
-    async def stereo() -> AsyncGenerator[AudioFrame]:
+    async def stereo() -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
         yield AudioFrame.create(RATE, 2, 10)
 
     async with contextlib.aclosing(stereo()) as other, mixer() as mixing:
@@ -237,7 +237,7 @@ async def test_the_body_s_error_leaves_as_it_is_and_nothing_is_left() -> None:
 
 
 async def test_a_cancelled_read_loses_nothing() -> None:
-    async def counting() -> AsyncGenerator[AudioFrame]:
+    async def counting() -> AsyncGenerator[AudioFrame]:  # noqa: ASYNC900 - inputs of any kind are mixed
         for number in itertools.count():
             yield constant(number)
             await anyio.sleep(0.01)
