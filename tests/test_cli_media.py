@@ -84,7 +84,7 @@ async def running(server: DevServer, *arguments: str) -> AsyncGenerator[Command]
 
 async def test_publish_is_heard_and_ends_with_the_file(server: DevServer, tmp_path: Path) -> None:
     async with open_official_peer() as peer, running(server, "publish", str(CALL), "published", "--wait") as command:
-        await command.wait_for("playing into published")
+        await command.wait_for("playing audio and video into published")
         await peer.ask("join", url=server.url, token=server.token("peer", "published"))
         kinds = {(await peer.wait_for("track_subscribed", identity="livekit-trio"))["sid"][:5] for _ in range(2)}
         assert len(kinds) == 2

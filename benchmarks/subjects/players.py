@@ -5,6 +5,7 @@ Arguments: URL, TOKENS, KIND (audio or video), COUNT. Prints ``ready`` when all 
 
 from __future__ import annotations
 
+import itertools
 import sys
 from contextlib import AsyncExitStack
 
@@ -23,9 +24,8 @@ WIDTH, HEIGHT = 1280, 720
 async def play_tone(source: rtc.AudioSource) -> None:
     wave = (12_000 * np.sin(np.arange(RATE) * 2 * np.pi * 440 / RATE)).astype(np.int16)
     frames = [rtc.AudioFrame.from_ndarray(part, RATE) for part in np.split(wave, 10)]
-    while True:
-        for frame in frames:
-            await source.capture_frame(frame)
+    for frame in itertools.cycle(frames):
+        await source.capture_frame(frame)
 
 
 async def show_noise(source: rtc.VideoSource) -> None:
@@ -33,11 +33,10 @@ async def show_noise(source: rtc.VideoSource) -> None:
     pictures = [bytes([10 * number]) * size for number in range(10)]
     frames = [rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.I420, picture) for picture in pictures]
     due = anyio.current_time()
-    while True:
-        for frame in frames:
-            await anyio.sleep_until(due)
-            due += 1 / 30
-            source.capture_frame(frame)
+    for frame in itertools.cycle(frames):
+        await anyio.sleep_until(due)
+        due += 1 / 30
+        source.capture_frame(frame)
 
 
 async def main(url: str, file: str, kind: str, count: int) -> None:

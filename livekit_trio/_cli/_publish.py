@@ -31,8 +31,8 @@ async def publish(
             if track is not None:
                 scope = room.local_participant.published_track(track, rtc.TrackPublishOptions(source=source))
                 publications.append(await published.enter_async_context(scope))
-        kinds = " and ".join(publication.mime_type for publication in publications)
-        console.print(f"{file}: playing into {room.name} as {room.local_participant.identity}, {kinds}", soft_wrap=True)
+        kinds = " and ".join(publication.kind.name.removeprefix("KIND_").lower() for publication in publications)
+        console.print(f"{file}: playing {kinds} into {room.name} as {room.local_participant.identity}", soft_wrap=True)
         if wait:
             await publications[0].wait_for_subscription()
         media.resume()

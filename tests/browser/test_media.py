@@ -13,8 +13,6 @@ from livekit_trio.testing import read_counter, tone_frequency
 from tests.media.rooms import playing, showing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from tests.peers.driver import Peer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.usefixtures("nothing_left")]
@@ -48,7 +46,7 @@ async def test_from_the_browser(meeting: tuple[rtc.Room, Peer], codecs: tuple[st
             event = await subscribed.receive()
             assert isinstance(event.track, rtc.RemoteVideoTrack)
             with event.track.open_stream() as pictures:
-                counters = [number async for number in _numbers(pictures, 15)]
+                counters = await _numbers(pictures, 15)
             assert all(earlier < later for earlier, later in pairwise(counters)), codec
             assert event.publication.mime_type.lower() == f"video/{codec.lower()}"
             if codec in ("VP8", "H264"):  # the others' layers are in one stream, and livekit-client then says simulcast
@@ -56,14 +54,14 @@ async def test_from_the_browser(meeting: tuple[rtc.Room, Peer], codecs: tuple[st
             await browser.ask("unpublish", sid=sid)
 
 
-async def _numbers(pictures: rtc.VideoStream, wanted: int) -> AsyncGenerator[int]:
-    async for picture in pictures:
-        number = read_counter(picture)
+async def _numbers(pictures: rtc.VideoStream, wanted: int) -> list[int]:
+    """Of the next pictures that have one."""
+    numbers: list[int] = []
+    while len(numbers) < wanted:
+        number = read_counter(await pictures.receive())
         if number is not None:
-            yield number
-            wanted -= 1
-            if not wanted:
-                return
+            numbers.append(number)
+    return numbers
 
 
 @pytest.mark.parametrize("simulcast", [False, True], ids=["plain", "simulcast"])
