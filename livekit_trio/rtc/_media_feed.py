@@ -69,6 +69,8 @@ class MediaFeed:
         self._refusal: NativeRefusalError | None = None
         self._wake: anyio.Event | None = None
         self._dropped = 0
+        self._untold = 0
+        """How many frames were dropped here that the next one does not tell of."""
 
     # ---- what it follows says
 
@@ -128,14 +130,18 @@ class MediaFeed:
         """The oldest frame; None if there is none now, or ever."""
         if self._rest:
             self._trim()
-            return self._rest.popleft()
+        if self._rest:
+            return self._telling(self._rest.popleft())
         if self._ring is None:
             return None
         taken = self._ring.take()
-        if taken is not None and taken[1] and self._fails:
-            self._lag(taken)
+        if taken is None:
             return None
-        return taken
+        if taken[1] and self._fails:
+            self._rest.append(taken)
+            self._lag()
+            return None
+        return self._telling(taken)
 
     def put_back(self, taken: Taken) -> None:
         """Let `take` return this one next."""
@@ -175,20 +181,33 @@ class MediaFeed:
         if self.end is None and refusal is not None:
             self.end = lambda: refusal
 
-    def _lag(self, taken: Taken) -> None:
-        self._rest.append(taken)
+    def _lag(self) -> None:
         self.detach()
         lost = self._dropped = self._dropped + len(self._rest)
         self._discard_rest()
         self.end = lambda: StreamLaggedError(lost)
 
     def _trim(self) -> None:
-        """Keep to the capacity where frames wait in two places."""
+        """Keep to the capacity where frames wait in two places; one that was put back may be too many for a moment."""
         excess = self.counts()[1] - self._capacity
+        if self._fails:
+            if excess > 1 and self.end is None:
+                self._lag()
+            return
         while excess > 0 and self._rest:
-            self._discard(self._rest.popleft())
+            taken = self._rest.popleft()
+            self._discard(taken)
             self._dropped += 1
+            self._untold += taken[1] + 1
             excess -= 1
+
+    def _telling(self, taken: Taken) -> Taken:
+        """*taken*, with what was dropped before it here."""
+        if not self._untold:
+            return taken
+        stamp_ns, dropped, payload = taken
+        dropped, self._untold = dropped + self._untold, 0
+        return stamp_ns, dropped, payload
 
     def _discard_rest(self) -> None:
         while self._rest:

@@ -107,6 +107,28 @@ async def test_a_slow_reader_gets_the_newest_and_every_loss_is_counted(stage: St
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_frame_that_a_cancelled_reader_left_makes_room_for_a_newer_one(stage: Stage, kind: str) -> None:
+    with open_stream(await stage.subscribe(kind), capacity=1) as stream:
+        stage.send(1)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await stream.receive()
+        stage.send(3)
+        frame = await stream.receive()
+        assert (number_of(frame), frame.dropped_before) == (4, 3)
+        assert stream.statistics() == rtc.StreamStatistics(1, 3, 0, 1)
+    track = stage.track(kind)
+    with open_stream(track, capacity=1, overflow="fail") as recorder:
+        stage.send(1)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await recorder.receive()
+        stage.send(1)
+        assert [number_of(await recorder.receive()) for _ in range(2)] == [5, 6]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_recorder_is_told_that_it_was_too_slow(stage: Stage, kind: str) -> None:
     with open_stream(await stage.subscribe(kind), capacity=3, overflow="fail") as stream:
         stage.send(3)
