@@ -36,12 +36,8 @@ MAX_VIDEO: Final = 90
 
 MAX_SIDE: Final = 4096
 
-FIRST_LOOK: Final = 0.5
-NEXT_LOOK: Final = 0.5
-"""Seconds after which it is measured how long frames wait in the jitter buffers. Nothing is written before the first."""
-
-SMOOTHING: Final = 0.5
-"""How much of a new measurement counts."""
+LOOK: Final = 0.3
+"""Seconds after which it is measured how long frames have waited in the jitter buffers, and those that came are written."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,11 +85,10 @@ class _Take:
         if new[1] <= old[1]:
             return
         wait = (new[0] - old[0]) / (new[1] - old[1])
-        if self.measured:
-            self.wait += SMOOTHING * (wait - self.wait)
-        else:
-            self.wait = self.first_wait = wait
+        if not self.measured:
+            self.first_wait = wait
             self.measured = True
+        self.wait = wait
 
 
 @final
@@ -158,7 +153,6 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
         self._queue: deque[tuple[_Take, AudioFrame | VideoFrame]] = deque()
         self._error: Exception | None = None
         self._changed = anyio.Event()
-        self._measured = False
         self._state = "new"
 
     def _check_format(self) -> None:
@@ -181,7 +175,6 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                 async with open_services() as tasks:
                     for take in self._takes:
                         tasks.start_soon(self._read, take)
-                    tasks.start_soon(self._measure)
                     tasks.start_soon(self._write, writer)
                     try:
                         yield self
@@ -289,15 +282,23 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
 
     # ---- into the file
 
-    async def _measure(self) -> None:
-        """Keep the lanes' delays: sound waits longer in its jitter buffer than pictures do in theirs, and both vary.
+    def _sound_of(self, take: _Take) -> _Take | None:
+        """The sound that belongs to a track: itself, or the first of the same sender."""
+        if take.track.kind == TrackKind.KIND_AUDIO:
+            return take
+        sender = facts_of(take.track).publisher
+        of_sender = (other for other in self._takes if facts_of(other.track).publisher == sender)
+        return next((other for other in of_sender if other.track.kind == TrackKind.KIND_AUDIO), None)
+
+    async def _write(self, writer: MediaWriter) -> None:
+        """Service task: again and again measure how long frames have just waited here, and write what has come meanwhile.
 
         Sound stays where it began, since it has no gaps: while it waits longer than at its beginning, the pictures of its
         sender are moved back with it.
         """
         before = [await _waits(take.track) for take in self._takes]
-        await anyio.sleep(FIRST_LOOK)
         while True:
+            await anyio.sleep(LOOK)
             after = [await _waits(take.track) for take in self._takes]
             for take, old, new in zip(self._takes, before, after, strict=True):
                 take.measure(old, new)
@@ -308,24 +309,8 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                 else:
                     take.lane.delay = take.wait - (sound.wait - sound.first_wait if sound is not None else 0.0)
             before = after
-            self._measured = True
-            self._tell()
-            await anyio.sleep(NEXT_LOOK)
-
-    def _sound_of(self, take: _Take) -> _Take | None:
-        """The sound that belongs to a track: itself, or the first of the same sender."""
-        if take.track.kind == TrackKind.KIND_AUDIO:
-            return take
-        sender = facts_of(take.track).publisher
-        of_sender = (other for other in self._takes if facts_of(other.track).publisher == sender)
-        return next((other for other in of_sender if other.track.kind == TrackKind.KIND_AUDIO), None)
-
-    async def _write(self, writer: MediaWriter) -> None:
-        while True:
-            if not (self._queue and self._measured):
-                await self._changed.wait()
-                continue
-            await self._write_batch(writer)
+            if self._queue:
+                await self._write_batch(writer)
 
     async def _write_batch(self, writer: MediaWriter) -> None:  # noqa: ASYNC910 - a service task, or a step of one
         batch = list(self._queue)
