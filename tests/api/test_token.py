@@ -240,7 +240,7 @@ NOW = 1_700_000_000
 
 def sign(algorithm: str = "HS256", key: Any = SECRET, headers: dict[str, Any] | None = None, **changes: Any) -> str:
     """A token that is right but for *changes*; a claim changed to `...` is left out."""
-    claims = {"iss": KEY, "sub": "a", "nbf": int(time.time()) - 5, "exp": int(time.time()) + 60} | changes
+    claims = {"iss": KEY, "sub": "a", "nbf": int(time.time()) - 5, "exp": int(time.time()) + 3600} | changes
     return cast("Any", jwt).encode(
         {k: v for k, v in claims.items() if v is not ...}, key, algorithm=algorithm, headers=headers
     )
