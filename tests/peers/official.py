@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from livekit import api, rtc
+from livekit.protocol.room import UpdateParticipantRequest
 from livekit.rtc._ffi_client import FfiClient
 from livekit.rtc._proto import ffi_pb2
 from official_media import Media
@@ -275,7 +276,7 @@ class OfficialPeer(Media, Streams):
                     if who is not None and who.state == rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE:
                         break
                     with contextlib.suppress(api.TwirpError):  # it is not in the room yet
-                        request = api.UpdateParticipantRequest(room=room, identity=identity, metadata=str(count))
+                        request = UpdateParticipantRequest(room=room, identity=identity, metadata=str(count))
                         await server.room.update_participant(request)
                     await asyncio.sleep(0.002)
 

@@ -123,7 +123,9 @@ class Media:
     # ---- end-to-end encryption
 
     async def do_set_shared_key(self, key: str, index: int) -> None:
-        self.room.e2ee_manager.key_provider.set_shared_key(key.encode(), index)
+        keys = self.room.e2ee_manager.key_provider
+        assert keys is not None
+        keys.set_shared_key(key.encode(), index)
 
     async def do_use_key(self, index: int) -> None:
         """Encrypt what we send with the key at that place."""

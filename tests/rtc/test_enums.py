@@ -28,7 +28,9 @@ def test_names_and_numbers_are_those_of_the_native_library(enum: type[OpenEnum])
         assert ours.pop("QUALITY_UNKNOWN") == -1  # the official SDK's, for what was not reported yet
     if enum is rtc.DegradationPreference:  # the official SDK's names, which are shorter
         ours = {f"DEGRADATION_PREFERENCE_{name}": number for name, number in ours.items()}
-    of_native: Any = native.DataStream.OperationType if enum is rtc.TextStreamOperation else getattr(native, enum.__name__)
+    of_native: Any = (
+        native.DataStream.OperationType if enum is rtc.TextStreamOperation else getattr(native, enum.__name__)
+    )
     assert ours == dict(of_native.items())
 
 
