@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TONE = 0.5
 """The peak of our tone; its loudness suffers where a busy machine leaves gaps in it."""
 
+on_trio = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
+
 SOURCE = Path(__file__).parent / "plugins" / "quarter.c"
 
 
@@ -71,6 +73,7 @@ async def listen(stream: rtc.AudioStream) -> list[rtc.AudioFrame]:
                 return heard
 
 
+@on_trio
 @pytest.mark.anyio
 @pytest.mark.usefixtures("nothing_left")
 async def test_a_native_filter_works_on_the_sound(server: DevServer, room_name: str, plugin: Path) -> None:
@@ -125,6 +128,7 @@ async def test_code_of_the_program_s_own_works_on_frames(server: DevServer, room
 # ---- audio and video together
 
 
+@on_trio
 @pytest.mark.anyio
 @pytest.mark.usefixtures("nothing_left")
 async def test_what_is_pushed_together_arrives_together(server: DevServer, room_name: str) -> None:
