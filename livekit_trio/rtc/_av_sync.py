@@ -149,7 +149,7 @@ class AVSynchronizer(anyio.AsyncContextManagerMixin):
         await anyio.lowlevel.checkpoint()
         while self._queue:
             await self._changed.wait()
-            self._check()
+        self._check()  # the last one may have failed, or everything was forgotten by closing
         await self._audio.wait_for_playout()
 
     def reset(self) -> None:
