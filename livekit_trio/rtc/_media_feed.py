@@ -196,9 +196,9 @@ class MediaFeed:
             return
         while excess > 0 and self._rest:
             taken = self._rest.popleft()
-            self._discard(taken)
-            self._dropped += 1
-            self._untold += taken[1] + 1
+            frames = self._discard(taken)
+            self._dropped += frames
+            self._untold += taken[1] + frames
             excess -= 1
 
     def _telling(self, taken: Taken) -> Taken:
@@ -213,9 +213,12 @@ class MediaFeed:
         while self._rest:
             self._discard(self._rest.popleft())
 
-    def _discard(self, taken: Taken) -> None:
-        for handle in owned_handles(self._event_number, taken[2]):
+    def _discard(self, taken: Taken) -> int:
+        """How many frames that was: none if it was the end of a native stream."""
+        handles = owned_handles(self._event_number, taken[2])
+        for handle in handles:
             self._runtime.library.drop(handle)
+        return len(handles)
 
     def _tell(self) -> None:
         if self._wake is not None:

@@ -129,6 +129,42 @@ async def test_a_frame_that_a_cancelled_reader_left_makes_room_for_a_newer_one(s
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_frames_that_wait_in_two_places_keep_to_the_capacity(stage: Stage, kind: str) -> None:
+    """What is left of a track that has ended goes before the frames of the next one."""
+    capacity = 3
+    for left, new in itertools.product(range(capacity + 2), repeat=2):
+        stage.sent = 0
+        with open_participant_stream(stage.bob, kind, capacity=capacity) as stream:
+            await stage.subscribe(kind)
+            stage.send(left)
+            stage.native.unsubscribe("bob", f"TR_{kind}")
+            await stage.subscribe(kind)
+            stage.send(new)
+            kept = min(left + new, capacity)
+            frames = [stream.receive_nowait() for _ in range(kept)]
+            assert [number_of(frame) for frame in frames] == list(range(left + new - kept + 1, left + new + 1))
+            assert sum(frame.dropped_before for frame in frames) == left + new - kept
+            assert stream.statistics() == rtc.StreamStatistics(kept, left + new - kept, 0, capacity)
+            stage.native.unsubscribe("bob", f"TR_{kind}")
+            await anyio.wait_all_tasks_blocked()
+
+
+async def test_the_end_of_a_native_stream_is_no_frame_that_could_be_dropped(stage: Stage) -> None:
+    with open_participant_stream(stage.bob, VIDEO, capacity=1) as stream:
+        await stage.subscribe(VIDEO)
+        stage.stream().send_end()
+        await anyio.wait_all_tasks_blocked()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await stream.receive()  # leaves it where it was
+        await stage.subscribe(VIDEO)
+        stage.send(1)
+        frame = await stream.receive()
+        assert (number_of(frame), frame.dropped_before) == (1, 0)
+        assert stream.statistics() == rtc.StreamStatistics(1, 0, 0, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_recorder_is_told_that_it_was_too_slow(stage: Stage, kind: str) -> None:
     with open_stream(await stage.subscribe(kind), capacity=3, overflow="fail") as stream:
         stage.send(3)
