@@ -171,6 +171,12 @@ class LocalTrackPublication(TrackPublication):
         """The track."""
         return self._local.track
 
+    @property
+    @override
+    def mime_type(self) -> str:
+        """The codec, such as ``video/VP8``; empty before `wait_for_codec` has asked: of our own tracks no native event tells it."""
+        return super().mime_type
+
     async def wait_for_subscription(self) -> None:
         """Return once somebody has subscribed to it; at once if that has happened before.
 

@@ -1,9 +1,10 @@
 """Converting video frames between the 11 pixel formats: a route for each of the 121 pairs.
 
-The native library converts 25 of the pairs well, refuses others, and aborts the process on the rest (ABGR to anything, I010
-to RGBA, BGRA and I420, NV12 to itself), or returns a plane that lies elsewhere (I444 to itself); measured with livekit-ffi
-0.13.2, each pair in a process of its own. So it is asked for what `NATIVE` lists and nothing else; what is left needs either
-no colour arithmetic, which NumPy does by moving bytes, or goes through a format that the library knows.
+The native library converts 22 of the pairs well, copies three formats (I420, I420A, I422), refuses others, and aborts the
+process on the rest (ABGR to anything, I010 to RGBA, BGRA and I420, NV12 to itself), or returns a plane that lies elsewhere
+(I444 to itself); measured with livekit-ffi 0.13.2, each pair in a process of its own. So it is asked for the 22 that `NATIVE`
+lists and nothing else; what is left needs either no colour arithmetic, which NumPy does by moving bytes, or goes through a
+format that the library knows.
 """
 
 from __future__ import annotations
