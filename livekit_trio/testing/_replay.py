@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, cast, final
 import attrs
 
 from .._errors import RoomClosedError
+from .._ffi._trace import UNROUTED
 from .._guard import make
 from ..rtc._enums import DisconnectReason, TrackKind
 from ..rtc._room_state import RoomState
@@ -54,8 +55,9 @@ def replay(trace: str | os.PathLike[str], *, room: str | None = None) -> Iterato
         if record.owner == visit.owner:
             yield from visit.tick(record.at)
             yield from visit.say(record.at, visit.apply(record))
-        if visit.state.eos:
-            return
+            if visit.is_over(record):
+                yield from visit.say(record.at, visit.state.close(DisconnectReason.CLIENT_INITIATED))
+                return
     yield from visit.tick(float("inf"))
 
 
@@ -113,6 +115,10 @@ class _Visit:
         """What the reducer's clock makes it say before *until*."""
         while (deadline := self.state.deadline) is not None and deadline <= until:
             yield from self.say(deadline, self.state.tick(deadline))
+
+    def is_over(self, record: _Record) -> bool:
+        """Whether the room has ended, natively or for us, who heard no more of it after the reply to leaving."""
+        return self.state.eos or (record.kind, record.key) == (UNROUTED, self._room_handle)
 
     def apply(self, record: _Record) -> list[RoomEvent]:
         from .._ffi._proto import PublishTrackCallback, RoomEvent as NativeRoomEvent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,13 +85,36 @@ async def test_a_trace_that_breaks_off_has_no_end(tmp_path: Path, monkeypatch: p
             native.leave("bob", reason=0)  # as before a reconnect: it is held back, and comes true
             await room.wait_until(lambda: not room.remote_participants)
     lines = trace.read_text().splitlines(keepends=True)
-    [left] = [number for number, line in enumerate(lines) if b"bob" in base64.b64decode(json.loads(line)["payload"])][
-        1:
-    ]
+    _, left = [number for number, line in enumerate(lines) if b"bob" in base64.b64decode(json.loads(line)["payload"])]
     trace.write_text("".join(lines[: left + 1]))
     *_, (at, event) = replay(trace)
     assert isinstance(event, rtc.ParticipantDisconnected)
     assert at > 0.2
+
+
+def which_room_event(line: dict[str, Any]) -> str | None:
+    from livekit_trio._ffi._proto import RoomEvent
+
+    return RoomEvent.FromString(base64.b64decode(line["payload"])).WhichOneof("message") if line["kind"] == 1 else None
+
+
+@pytest.mark.anyio
+async def test_a_room_that_was_left_before_its_last_event_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = tmp_path / "trace"
+    monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(trace))
+    fake = FakeLibrary()
+    fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room:
+            await room.wait_until(lambda: room.connection_state == rtc.ConnectionState.CONN_CONNECTED)
+    lines = trace.read_text().splitlines(keepends=True)
+    last = ("disconnected", "eos")
+    trace.write_text("".join(line for line in lines if which_room_event(json.loads(line)) not in last))
+    *_, (_, event) = replay(trace)
+    assert isinstance(event, rtc.Disconnected)
+    assert event.reason == rtc.DisconnectReason.CLIENT_INITIATED
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no trace", '{"t": 1}', "\n"])
