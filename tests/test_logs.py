@@ -76,6 +76,16 @@ def test_records_go_to_logging(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_what_is_no_fault_alarms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "livekit_trio.native")
+    texts = (
+        "Attempted to drop unknown FFI handle: 63177",
+        "failed to send dc_event buffer_amount_change: SendError { .. }",
+    )
+    _logs.forward([record(level, text) for level, text in enumerate(texts)])
+    assert {level for _, level, _ in caplog.record_tuples} == {logging.DEBUG}
+
+
 def test_forwarded_records_are_redacted_and_shortened(caplog: pytest.LogCaptureFixture) -> None:
     _logs.forward([record(0, f"{'x' * 600_000} {JWT}"), record(0, f"token {JWT} %s %d")])
     [long, short] = caplog.messages

@@ -44,6 +44,14 @@ _SECRETS: Final = (
     (re.compile(r"\bkey: (?:Some\(\[[0-9, ]*\]\)|\[[0-9, ]*\])"), "key: <redacted>"),
 )
 
+_NOISE: Final = (
+    # Closing a room drops every track's handle once more, those that we dropped when the track went included.
+    "Attempted to drop unknown FFI handle",
+    # What the data channels still tell of while a session ends, which nobody listens to any more.
+    "failed to send dc_event",
+)
+"""How texts begin that the library has as warnings and errors although nothing is wrong (livekit-ffi 0.13.2): DEBUG."""
+
 _REFUSAL: Final = re.compile(r"^failed to handle request .*\) }: (.+)$", re.DOTALL)
 """What livekit-ffi 0.13.2 logs for handle 0: the printed request, then the reason."""
 
@@ -61,7 +69,7 @@ def forward(records: list[bytes]) -> None:
 
     for data in records:
         record = LogRecord.FromString(data)
-        level = _LEVELS[min(record.level, len(_LEVELS) - 1)]
+        level = logging.DEBUG if record.message.startswith(_NOISE) else _LEVELS[min(record.level, len(_LEVELS) - 1)]
         if LOGGER.isEnabledFor(level):
             LOGGER.log(level, "%s: %s", record.target, _shorten(redact(record.message)))
 
