@@ -23,7 +23,7 @@ from ._connect_errors import classify, is_final
 from ._convert import room_options
 from ._options import RoomOptions
 from ._room import Room
-from ._session import RoomSession
+from ._session import Phase, RoomSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -91,10 +91,16 @@ async def open_room(
         body_error: BaseException | None = None
         try:
             async with anyio.create_task_group() as services:
-                services.start_soon(session.run_hold_back_timer)
-                services.start_soon(session.state.rpc.run_handlers)
-                # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
-                runtime.call_soon(session.send_ready)
+
+                def begin() -> None:
+                    if session.phase is Phase.JOINED:
+                        services.start_soon(session.run_hold_back_timer)
+                        services.start_soon(session.state.rpc.run_handlers)
+                    session.send_ready()
+
+                # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early. And all
+                # that can wait waits: the native side refuses calls of methods that the body has not registered yet.
+                runtime.call_soon(begin)
                 try:
                     yield make(Room, session, options.encryption)
                 except BaseException as error:  # noqa: ASYNC103, BLE001 - raised below
