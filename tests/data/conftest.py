@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from livekit_trio import rtc
+from tests.peers.telling import tell_of as tell_of
 from tests.rtc.conftest import nothing_left as nothing_left, peer as peer, room_name as room_name
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 Pair: TypeAlias = "Callable[[], AbstractAsyncContextManager[tuple[rtc.Room, rtc.Room]]]"
 """Opens the rooms of ann and bob, each of whom can receive the other's data."""
-
-
-async def tell_of(server: DevServer, room: str, identity: str) -> None:
-    """Let everybody know of who has joined now, and not up to 3 s later."""
-    await server.update_participant(room, identity, metadata="here")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import anyio
 
 from livekit_trio import rtc
 from livekit_trio.testing import colour_bars, tone_frames
+from tests.peers.telling import tell_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,6 +30,8 @@ async def joined(
             )
             for identity in identities
         ]
+        for identity in identities[1:]:
+            await tell_of(server, room_name, identity)
         for room, other in itertools.permutations(rooms, 2):
             await room.wait_for_participant(other.local_participant.identity)
         yield rooms
