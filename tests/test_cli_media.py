@@ -29,15 +29,10 @@ if TYPE_CHECKING:
 
     from livekit_trio.testing import DevServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)]
+"""The commands run on Trio, whatever their tests run on."""
 
 WITHIN: Final = 60.0
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """The commands run on Trio, whatever their test runs on."""
-    return "trio"
 
 
 class Command:

@@ -43,8 +43,6 @@ async def main(cycles: int, what: str, url: str, token: str) -> None:
         if number == REFERENCE:
             reference = resident()
     took = time.monotonic() - started
-    if what == "track":
-        await anyio.sleep(LINGERING)  # nothing tells when the library is done with them
     settled = await settle(base, LINGERING)
     await assert_idle()
     grown = resident() - reference
