@@ -37,7 +37,7 @@ async def open_redis() -> AsyncGenerator[str]:
         process = ServerProcess(command, Path(directory, "log"))
         process.start()
         try:
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await _wait_until_it_listens(process, port)
             yield f"127.0.0.1:{port}"
         finally:

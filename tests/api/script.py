@@ -154,7 +154,7 @@ def as_fields(message: Any) -> Any:
 
 
 def script(space: Space) -> Generator[Step, Any, None]:
-    """All calls but those that wait for workers of egress that are not there."""
+    """All calls but those that wait for workers of egress that are not there (`slow_calls`)."""
     yield from _rooms(space)
     yield from _agents(space)
     yield from _ingress(space)
@@ -256,7 +256,7 @@ def _sip(space: Space) -> Generator[Step, Any, None]:
 
 def _egress(space: Space) -> Generator[Step, Any, None]:
     for method in CALLS:
-        if method.startswith("egress.") and method not in {*SECONDS, "egress.start_web_egress"}:
+        if method.startswith("egress.") and method not in SLOW:
             yield method, CALLS[method]
 
 
@@ -267,20 +267,15 @@ def _ends(space: Space) -> Generator[Step, Any, None]:
         yield "room.delete_room", Call((DeleteRoomRequest(room=space.room),))
 
 
-SECONDS: Final = ("egress.update_stream", "egress.stop_egress")
+SLOW: Final = ("egress.update_stream", "egress.stop_egress", "egress.start_web_egress")
 
 
-def calls_of_3_seconds(_space: Space) -> list[Step]:
-    """To be made side by side."""
-    return [(method, CALLS[method]) for method in SECONDS]
-
-
-def calls_of_23_seconds(space: Space) -> list[Step]:
-    """To be made side by side; the room's takes 10 s."""
+def slow_calls(space: Space) -> list[Step]:
+    """To be made side by side: they take 23 s; the room's takes 10 s, updating and stopping 3 s."""
     room = space.room
     return [
+        *((method, CALLS[method]) for method in SLOW),
         ("egress.start_room_composite_egress", Call((RoomCompositeEgressRequest(room_name=room, file=FILE),))),
-        ("egress.start_web_egress", CALLS["egress.start_web_egress"]),
         (
             "egress.start_participant_egress",
             Call((ParticipantEgressRequest(room_name=room, identity=IDENTITY, file_outputs=[FILE]),)),

@@ -20,9 +20,9 @@ from livekit.protocol.room import SendDataRequest
 from livekit.protocol.sip import CreateSIPParticipantRequest, ListSIPInboundTrunkRequest, SIPOutboundConfig
 
 from livekit_trio.api import LiveKitAPI, SyncLiveKitAPI, TokenVerifier, VideoGrants
-from tests.api.calls import CALLS, ONLY_OURS, Call
+from tests.api.calls import CALLS, ONLY_OURS, Call, until_reachable
 from tests.api.redis_nodes import open_nodes
-from tests.api.script import IDENTITY, Outcome, Space, calls_of_3_seconds, calls_of_23_seconds, outcome_of, script
+from tests.api.script import IDENTITY, Outcome, Space, outcome_of, script, slow_calls
 from tests.peers.driver import open_official_peer
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-PLAYERS: Final = ("an event loop", "a thread")
+each_player = pytest.mark.parametrize(
+    ("anyio_backend", "player"),
+    [("trio", "an event loop"), ("asyncio", "an event loop"), ("trio", "a thread")],
+    indirect=["anyio_backend"],
+)
+"""The client for threads knows no event loop."""
 TIMEOUT: Final = 60.0
 
 _numbers = itertools.count(1)
@@ -125,21 +130,8 @@ async def play_side_by_side(steps: list[Step], space: Space, perform: Perform) -
     return [outcome for _, outcome in sorted(outcomes.items())]
 
 
-async def play_quick_ones(space: Space, perform: Perform) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    slower: list[Outcome] = []
-
-    async def play_slower_ones() -> None:
-        slower.extend(await play_side_by_side(calls_of_3_seconds(space), space, perform))
-
-    async with anyio.create_task_group() as players:
-        players.start_soon(play_slower_ones)
-        outcomes.extend(await play_script(space, perform))
-    return outcomes + slower
-
-
 async def play_slow_ones(space: Space, perform: Perform) -> list[Outcome]:
-    return await play_side_by_side(calls_of_23_seconds(space), space, perform)
+    return await play_side_by_side(slow_calls(space), space, perform)
 
 
 async def attempt(perform: Perform, method: str, call: Call) -> Any:
@@ -158,16 +150,16 @@ async def play(server: DevServer, play_it: Play, perform: Perform) -> list[Outco
         await peer.ask("join", url=server.url, token=server.token(IDENTITY, space.room, can_update_own_metadata=True))
         space = attrs.evolve(space, track_sid=await peer.ask("publish_audio"))
 
-        async def is_publisher() -> bool:
-            return any(each["is_publisher"] for each in await server.list_participants(space.room))
+        async def is_heard() -> bool:
+            return any(each["tracks"] for each in await server.list_participants(space.room))
 
-        await until(is_publisher)
+        await until(is_heard)
         return await play_it(space, perform)
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
     """Wait for what the server takes note of a moment later, and tells nobody."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not await is_so():
             await anyio.sleep(0.02)
 
@@ -220,24 +212,24 @@ def test_every_method_is_played() -> None:
     with pytest.raises(StopIteration):
         while True:
             played.add(steps.send(AgentDispatch(id="AD_1"))[0])
-    played |= {method for method, _ in calls_of_3_seconds(space) + calls_of_23_seconds(space)}
+    played |= {method for method, _ in slow_calls(space)}
     assert played == set(CALLS) - ONLY_OURS
 
 
-@pytest.mark.parametrize("player", PLAYERS)
+@each_player
 async def test_alone(player: str, server: DevServer, theirs: Theirs) -> None:
-    await compare(server, play_quick_ones, player, theirs)
+    await compare(server, play_script, player, theirs)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("player", PLAYERS)
+@each_player
 async def test_slow_ones_alone(player: str, server: DevServer, theirs: Theirs) -> None:
     await compare(server, play_slow_ones, player, theirs)
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("play_it", [play_quick_ones, play_slow_ones])
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize("play_it", [play_script, play_slow_ones])
+@each_player
 async def test_with_redis(player: str, play_it: Play, nodes: tuple[DevServer, DevServer], theirs: Theirs) -> None:
     await compare(nodes[0], play_it, player, theirs)
 
@@ -361,6 +353,7 @@ async def test_a_room_of_one_node_is_seen_and_changed_through_the_other(nodes: t
             return dict(seen.attributes) == {"key": "value"}
 
         await until(changed_here)
+        await until_reachable(there, name, IDENTITY)
         await there.room.send_data(room=name, data=b"hello", topic="topic")
         assert (await peer.wait_for("data_received"))["data"] == "hello"
         await there.room.delete_room(room=name)

@@ -134,7 +134,7 @@ async def test_cancelled_at_every_checkpoint(
         while reached:
             async with LiveKitAPI(tls_server.url, *KEY, tls=trusting, http2=http2, max_connections=2) as lkapi:
                 reached = await cancel_at(call, at, way)
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     await (lkapi.room.list_rooms() if http2 else lkapi.egress.start_egress())
             at += 1 if at < 20 else 7
         assert at > 5
@@ -152,7 +152,7 @@ async def test_cancelled_at_20_moments(http2: bool, tls_server: TlsServer, trust
                 assert scope.cancelled_caught
         finally:
             tls_server.hold = False
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as calls:
                 for _ in range(5):
                     calls.start_soon(lkapi.room.list_rooms)

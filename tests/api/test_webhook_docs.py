@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from livekit_trio.testing import open_server
 from tests.api.test_webhook import BODY, KEY, SECRET, sign
-from tests.api.test_webhook_app import TIMEOUT, make_a_call
+from tests.api.test_webhook_app import TIMEOUT, open_call
 from tests.peers.web_servers import open_web_server
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ async def test_the_web_application(web_server: str, tmp_path: Path) -> None:
             url = str(client.base_url.join("/webhooks/"))
             async with open_server(webhook_urls=[url], api_key=KEY, api_secret=SECRET) as server:
                 with anyio.fail_after(TIMEOUT):
-                    await make_a_call(server)
+                    async with open_call(server):
+                        pass
                     while "room_finished" not in printed.read_text():
                         await anyio.sleep(0.01)
     lines = printed.read_text().splitlines()

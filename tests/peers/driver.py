@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OFFICIAL: Final = Path(__file__).with_name("official.py")
 BROWSER: Final = Path(__file__).with_name("browser.py")
-TIMEOUT: Final = 20.0
+TIMEOUT: Final = 60.0
 MAX_LINE: Final = 1 << 20
 
 

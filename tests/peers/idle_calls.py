@@ -32,7 +32,7 @@ async def observed(application: Starlette) -> AsyncGenerator[None]:
     async with lifespan(application):
         yield
     try:
-        await assert_idle(timeout=10)
+        await assert_idle(timeout=60)
     except AssertionError as error:
         failures.append(str(error))
     print("\n".join(failures) or "nothing is left", flush=True)  # noqa: T201

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EventT = TypeVar("EventT")
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 class Listener:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from livekit_trio import rtc
 
 INTERVAL = 0.1
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 async def received(room: rtc.Room, track: rtc.RemoteTrack) -> Any:

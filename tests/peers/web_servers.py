@@ -55,10 +55,10 @@ async def open_web_server(
     async with process:
         try:
             # Connections wait in the listener until the application has started.
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=120) as client:
                 yield client
             process.send_signal(signal.SIGINT)
-            with anyio.fail_after(40):
+            with anyio.fail_after(120):
                 await process.wait()
         finally:
             if process.returncode is None:
