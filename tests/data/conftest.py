@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import pytest
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 
 Pair: TypeAlias = "Callable[[], AbstractAsyncContextManager[tuple[rtc.Room, rtc.Room]]]"
 """Opens the rooms of ann and bob, each of whom can receive the other's data."""
+
+later_on_asyncio: Final = pytest.mark.parametrize(
+    "anyio_backend", ["trio", pytest.param("asyncio", marks=pytest.mark.long)], indirect=True
+)
+"""On asyncio with `long` only: what takes seconds, and asks of an event loop what quicker tests ask of both."""
+
+few_or_many: Final = pytest.mark.parametrize(
+    ("anyio_backend", "many"),
+    [
+        pytest.param("trio", False, id="trio-few"),
+        pytest.param("trio", True, id="trio-many", marks=pytest.mark.long),
+        pytest.param("asyncio", True, id="asyncio-many", marks=pytest.mark.long),
+    ],
+    indirect=["anyio_backend"],
+)
+"""What is repeated to be sure is repeated with `long`."""
 
 
 @pytest.fixture

@@ -94,13 +94,14 @@ async def test_what_a_handler_is_told() -> None:
 
     async with joined() as (native, me):
         me.register_rpc_method("m", Handler())
+        before = anyio.current_time()
         number = native.invoke("m", "p", "carol", timeout_ms=3000)
         await anyio.wait_all_tasks_blocked()
         [call] = seen
         assert (call.request_id, call.caller_identity) == (f"request {number}", "carol")
         assert (call.method, call.payload, call.response_timeout) == ("m", "p", 3.0)
-        assert 2 < left[0] <= 3
-        assert call.deadline - anyio.current_time() == pytest.approx(call.remaining, abs=0.1)
+        assert 0 < left[0] <= 3
+        assert call.remaining <= call.deadline - before <= left[0] + anyio.current_time() - before
 
 
 async def test_it_runs_in_the_context_of_its_registration() -> None:

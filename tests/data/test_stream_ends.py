@@ -9,6 +9,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio.rtc._inflow import ROOM_ENDED
+from tests.data.conftest import later_on_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -86,6 +87,7 @@ async def test_broken_streams(broken: rtc.Room, peer: OfficialPeer) -> None:
         assert await read(await incoming.receive()) == ("whole", None)
 
 
+@later_on_asyncio
 async def test_the_trailer_is_lost_and_the_sender_leaves(broken: rtc.Room, peer: OfficialPeer) -> None:
     with anyio.fail_after(20), broken.accept_text_streams("t") as incoming:
         await peer.ask("send_raw", packets=packets("ab"), to=["ann"])
@@ -126,6 +128,7 @@ async def test_the_trailer_is_lost_and_the_room_ends(
         assert [waiting async for waiting in incoming] == []
 
 
+@later_on_asyncio
 async def test_what_its_writer_does(pair: Pair) -> None:
     async with pair() as (ann, bob):
         me = ann.local_participant

@@ -9,7 +9,7 @@ import pytest
 
 from livekit_trio import api, rtc
 from livekit_trio.rtc._incoming_streams import STREAM_BYTES
-from tests.data.conftest import tell_of
+from tests.data.conftest import later_on_asyncio, tell_of
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -31,6 +31,7 @@ async def test_texts_arrive_as_they_were_sent(pair: Pair) -> None:
                 assert reader.received == reader.info.size == len(text.encode())
 
 
+@later_on_asyncio
 async def test_what_compresses_well_can_be_held(pair: Pair) -> None:
     """Of one packet, five million zeros would come out at once."""
     async with pair() as (ann, bob):
