@@ -62,6 +62,7 @@ class MediaFeed:
         self._request = request
         self._capacity = capacity
         self._fails = fails
+        self._track: TrackFacts | None = None
         self._ring: Ring | None = None
         self._native: NativeObject | None = None
         self._rest: deque[Taken] = deque()
@@ -74,16 +75,32 @@ class MediaFeed:
 
     # ---- what it follows says
 
-    def attach(self, track_handle: int) -> None:
-        """Let the frames of this native track come; of one track at a time.
+    def attach(self, track: TrackFacts) -> None:
+        """Let the frames of this track come while it is enabled; of one track at a time."""
+        self.detach()
+        self._track = track
+        track.feeds.append(self)
+        if track.enabled:
+            self.start()
+
+    def detach(self) -> None:
+        """No more frames of that track: what has come can still be read. Idempotent."""
+        track, self._track = self._track, None
+        if track is not None:
+            track.feeds.remove(self)
+        self.stop()
+
+    def start(self) -> None:
+        """Open the native stream, if there is none.
 
         If the library refuses, the track has probably ended and the room has not heard of it yet: the reader finds out.
         """
-        self.detach()
+        if self._track is None or self._ring is not None:
+            return
         name, fields = self._request
         try:
             response, ring = self._runtime.open_ring(
-                name, {"track_handle": track_handle, **fields}, self._capacity, self
+                name, {"track_handle": self._track.handle, **fields}, self._capacity, self
             )
         except NativeRefusalError as refusal:
             self._refusal = refusal
@@ -91,8 +108,8 @@ class MediaFeed:
         self._ring, self._native = ring, NativeObject(self._runtime.library, response.stream.handle.id)
         self._tell()
 
-    def detach(self) -> None:
-        """No more frames of that track: what has come can still be read, the native stream ends. Idempotent."""
+    def stop(self) -> None:
+        """End the native stream; what has come can still be read. Idempotent."""
         ring, native = self._ring, self._native
         self._ring = self._native = self._refusal = None
         if ring is None or native is None:
@@ -104,6 +121,7 @@ class MediaFeed:
         self._runtime.close_ring(ring)
         native.close()
         self._trim()
+        self._tell()  # of what was in the ring
 
     def finish(self, make_error: Callable[[], BaseException] = EndOfStream) -> None:
         """No more frames at all: the end comes once everything was read. Only the first one counts."""
@@ -235,7 +253,7 @@ def follow_track(facts: TrackFacts, link: RoomLink | None) -> Follow:
 
     def follow(feed: MediaFeed) -> Callable[[], None]:
         if not facts.ended and (link is None or _is_open(link)):
-            feed.attach(facts.handle)
+            feed.attach(facts)
         facts.call_at_end(feed.finish)
         return lambda: facts.forget_callback(feed.finish)
 

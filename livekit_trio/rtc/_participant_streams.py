@@ -140,7 +140,7 @@ def _follow(remote: RemoteFacts, source: TrackSource, kind: TrackKind) -> Follow
             if current is None and not _has_ended(remote, feed):
                 current = _find(remote, source, kind)
                 if current is not None:
-                    feed.attach(current.handle)
+                    feed.attach(current)
                     current.call_at_end(change)
 
         def change() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._enums import VideoBufferType
     from ._frame_processor import FrameProcessor
     from ._link import RoomLink
+    from ._media_feed import MediaFeed
     from ._media_stream import Overflow
     from ._platform_audio import PlatformAudioSource
     from ._stats import StatsReport
@@ -55,6 +56,10 @@ class TrackFacts:
     """Of a track of ours: in some room."""
     publisher: str = ""
     """Of a remote track: its participant's identity."""
+    enabled: bool = attrs.field(default=True, init=False)
+    """Of a remote track: whether its streams have frames."""
+    feeds: list[MediaFeed] = attrs.field(factory=list["MediaFeed"], init=False)
+    """Those of its streams."""
     _at_end: list[Callable[[], None]] = attrs.field(factory=list["Callable[[], None]"], init=False)
 
     def call_at_end(self, callback: Callable[[], None]) -> None:
@@ -148,6 +153,8 @@ class _RemoteTrack(Track):
     def set_enabled(self, enabled: bool) -> None:
         """Let its frames go on or stop here, without telling anybody; they still arrive, see `RemoteTrackPublication.set_enabled`.
 
+        Its streams wait meanwhile, and `PlatformAudio` plays silence. Each subscription brings another track, which is enabled.
+
         Raises:
             RoomClosedError: the room has ended.
             OperationError: the track has ended.
@@ -159,6 +166,10 @@ class _RemoteTrack(Track):
         if self._facts.ended:
             raise OperationError(f"track {self.sid} has ended")
         self._room.request("enable_remote_track", track_handle=self._facts.handle, enabled=enabled)
+        # Natively its streams would go on, with black pictures and with sound that is as loud as before.
+        self._facts.enabled = enabled
+        for feed in tuple(self._facts.feeds):
+            (feed.start if enabled else feed.stop)()
 
 
 class _LocalTrack(Track):

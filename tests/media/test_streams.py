@@ -14,7 +14,7 @@ import trio
 
 from livekit_trio import rtc
 from tests.cancelling import cancel_at, ways
-from tests.media.fakes import AUDIO, VIDEO, Stage, number_of, open_participant_stream, open_stream, staged
+from tests.media.fakes import AUDIO, VIDEO, Stage, number_of, open_participant_stream, open_stream, send, staged
 
 pytestmark = pytest.mark.anyio
 
@@ -229,6 +229,57 @@ async def test_a_participant_stream_takes_one_track_of_its_source_at_a_time(stag
         stage.bob.open_audio_stream(source=rtc.TrackSource.SOURCE_CAMERA)
     with pytest.raises(ValueError, match="no source of pictures"):
         stage.bob.open_video_stream(source=rtc.TrackSource.SOURCE_MICROPHONE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_streams_of_a_disabled_track_wait(stage: Stage, kind: str) -> None:
+    track = await stage.subscribe(kind)
+    with open_stream(track, capacity=4) as stream, open_participant_stream(stage.bob, kind, capacity=4) as other:
+        both = (stream, other)
+        handle = stage.stream().request.track_handle
+
+        def send_to_all() -> None:
+            stage.sent += 1
+            for native in stage.fake.media.of_track(handle):
+                send(native, stage.sent)
+
+        async with anyio.create_task_group() as group:
+            got: list[int] = []
+
+            async def read_one() -> None:
+                got.append(number_of(await stream.receive()))
+
+            group.start_soon(read_one)
+            await anyio.wait_all_tasks_blocked()
+            send_to_all()
+            track.set_enabled(False)  # what has come can still be read
+            await anyio.wait_all_tasks_blocked()
+            assert got == [1]
+            assert number_of(other.receive_nowait()) == 1
+            assert stage.fake.media.of_track(handle) == []
+            group.start_soon(read_one)
+            with open_stream(track) as late:
+                await anyio.wait_all_tasks_blocked()
+                with pytest.raises(anyio.WouldBlock):
+                    late.receive_nowait()
+                track.set_enabled(True)
+                track.set_enabled(True)
+                assert len(stage.fake.media.of_track(handle)) == 3
+                send_to_all()
+                assert number_of(await late.receive()) == 2
+            await anyio.wait_all_tasks_blocked()
+            assert got == [1, 2]
+        track.set_enabled(False)
+        stage.native.unsubscribe("bob", f"TR_{kind}")
+        await stage.subscribe(kind)  # another one, which is enabled
+        stage.send(1)
+        assert [number_of(await other.receive()) for _ in range(2)] == [2, 3]
+        assert await read(stream) == []
+        assert [one.statistics().dropped for one in both] == [0, 0]
+    with pytest.raises(rtc.OperationError, match="ended"):
+        track.set_enabled(True)
+    sent = [request.message.enabled for request in stage.fake.requested("enable_remote_track")]
+    assert sent == [False, True, True, False]
 
 
 # ---- misuse
