@@ -283,11 +283,13 @@ class OfficialPeer(Media, Streams):
         self.start(announce())
 
     async def do_serve_rpc(self, method: str) -> None:
-        """Answer with the payload turned round; after ``fail:`` with an error."""
+        """Answer with the payload turned round; after ``fail:`` with an error, after ``twice:`` with two of it."""
 
         async def turn_round(call: rtc.RpcInvocationData) -> str:
             if call.payload.startswith("fail:"):
                 raise rtc.RpcError(1234, call.payload.removeprefix("fail:"), "facts")
+            if call.payload.startswith("twice:"):
+                return call.payload * 2
             return call.payload[::-1]
 
         self.me.register_rpc_method(method, turn_round)
