@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 KEY: Final = "key", "secret" * 6
-SOON: Final = 0.4
-"""Seconds that a call may take here, if the server does not answer."""
+SOON: Final = 0.2
+"""Seconds that a call may take here, if the server does not answer. On a busy machine it may not come as far as the server."""
 AT_MOST: Final = 30.0
 """Seconds that it takes on a busy machine."""
 
@@ -50,6 +50,11 @@ class Fault:
     def timeout(self) -> float:
         """What the call gets: it is to run out, or it is not, on a busy machine either."""
         return SOON if self.kind is TransportErrorKind.TIMEOUT else 60.0
+
+    @property
+    def arrive(self) -> set[int]:
+        """How many requests may have reached the server."""
+        return {0, 1} if self.kind is TransportErrorKind.TIMEOUT else {1}
 
     def check(self, error: BaseException) -> None:
         if self.kind is not None:
@@ -104,14 +109,16 @@ FAULTS: Final = {
 @pytest.mark.parametrize("name", FAULTS)
 async def test_a_fault_is_told_in_time_and_leaves_the_client_usable(name: str, faulty: FaultServer) -> None:
     fault = FAULTS[name]
-    faulty.answers = [fault.answer, fault_server.good]
+    faulty.answers = [fault.answer]
     async with LiveKitAPI(faulty.url, *KEY, tls=TLS, timeout=fault.timeout) as lkapi:
         begin = time.monotonic()
         with pytest.raises((ServerError, TransportError)) as failed:
             await lkapi.room.list_rooms()
         assert time.monotonic() - begin < AT_MOST
         fault.check(failed.value)
-        assert dict(faulty.requests) == {"/twirp/livekit.RoomService/ListRooms": 1}
+        assert set(faulty.requests) <= {"/twirp/livekit.RoomService/ListRooms"}
+        assert faulty.calls in fault.arrive
+        faulty.answers = [fault_server.good]
         patient = LiveKitAPI(faulty.url, *KEY, client=lkapi._client)
         assert [room.name for room in (await patient.room.list_rooms()).rooms] == ["a room"]
     await faulty.wait_connections()
@@ -126,13 +133,14 @@ async def test_a_fault_is_told_in_threads_too(name: str, faulty: FaultServer) ->
                 lkapi.room.list_rooms()
             assert time.monotonic() - begin < AT_MOST
             fault.check(failed.value)
+            assert faulty.calls in fault.arrive
+            faulty.answers = [fault_server.good]
             patient = SyncLiveKitAPI(faulty.url, *KEY, client=lkapi._client)
             assert [room.name for room in patient.room.list_rooms().rooms] == ["a room"]
 
     fault = FAULTS[name]
-    faulty.answers = [fault.answer, fault_server.good]
+    faulty.answers = [fault.answer]
     await anyio.to_thread.run_sync(call)
-    assert faulty.calls == 2
     await faulty.wait_connections()
 
 

@@ -21,6 +21,7 @@ from livekit_trio.api import (
     SyncLiveKitAPI,
     TransportError,
     TransportErrorKind,
+    _conversation,
 )
 from tests.api.calls import CALLS, ROWS, TLS
 
@@ -58,6 +59,12 @@ class Watch:
 
     async def _got(self, response: httpx.Response) -> None:
         self.regions.append(response.headers.get("X-Lk-Mock-Region", ""))
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long they really are: tests/api/test_conversation.py."""
+    monkeypatch.setattr(_conversation, "BACKOFF", 0.001)
 
 
 @pytest.fixture

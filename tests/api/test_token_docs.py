@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from livekit_trio import api
 from livekit_trio._cli._app import app
-from tests.peers.web_servers import open_web_server
+from tests.api.conftest import ENDPOINT_PASSWORD
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 PAGE = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text()
 MAKING, CHECKING, GETTING = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 [COMMAND] = re.findall(r"^```shell\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-PASSWORD = "the-password-of-the-endpoint"
 
 in_a_process = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 """The programs choose their event loop themselves."""
@@ -35,7 +33,7 @@ def environment(server: DevServer) -> dict[str, str]:
         "LIVEKIT_URL": server.url,
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
-        "ENDPOINT_PASSWORD": PASSWORD,
+        "ENDPOINT_PASSWORD": ENDPOINT_PASSWORD,
     }
 
 
@@ -60,9 +58,8 @@ async def test_checking_one(server: DevServer) -> None:
 
 @pytest.mark.anyio
 @in_a_process
-async def test_getting_one(server: DevServer) -> None:
-    async with open_web_server("uvicorn-asyncio", "tests.peers.token_app:app", environment(server)) as client:
-        assert await run(GETTING, server, str(client.base_url.join("/token"))) == "ann is in demo\n"
+async def test_getting_one(server: DevServer, token_endpoint: str) -> None:
+    assert await run(GETTING, server, token_endpoint) == "ann is in demo\n"
 
 
 @pytest.mark.prints_secrets(reason="printing a token is what the command is for")

@@ -17,7 +17,8 @@ from livekit.protocol.room import RoomConfiguration
 
 from livekit_trio import api, rtc
 from livekit_trio.api import TransportErrorKind as Kind
-from tests.peers.web_servers import open_web_server
+from tests.api.calls import TLS
+from tests.api.conftest import ENDPOINT_PASSWORD as PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.anyio
 
 KEY = "APIkey"
 SECRET = "a-secret-that-nobody-may-ever-see-printed"
-PASSWORD = "Bearer the-password-of-the-endpoint"
 
 
 def make_token(ttl: float = 3600) -> str:
@@ -176,16 +176,11 @@ async def test_an_endpoint_has_a_url(url: str) -> None:
 # ---- a real endpoint
 
 
-@pytest.mark.parametrize("shared", [False, True])
-async def test_a_room_is_joined_with_what_a_real_endpoint_gives(server: DevServer, shared: bool) -> None:
-    environment = {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-        "ENDPOINT_PASSWORD": PASSWORD,
-    }
+async def test_a_room_is_joined_with_what_a_real_endpoint_gives(
+    server: DevServer, token_endpoint: str, anyio_backend_name: str
+) -> None:
     request = api.TokenSourceRequest(
-        room_name=f"source-{shared}",
+        room_name=f"source-{anyio_backend_name}",
         participant_identity="bot",
         participant_name="Bot",
         participant_metadata="m",
@@ -194,17 +189,14 @@ async def test_a_room_is_joined_with_what_a_real_endpoint_gives(server: DevServe
             metadata="small", agents=[RoomAgentDispatch(agent_name="helper", metadata="help")]
         ),
     )
-    async with open_web_server("hypercorn-trio", "tests.peers.token_app:app", environment) as client:
-        url = str(client.base_url.join("/token"))
-        headers = {"authorization": PASSWORD}
-        source = api.TokenSource.endpoint(url, headers=headers, client=client if shared else None)
-        found = await source.fetch(request)
-        with pytest.raises(api.ServerError, match="nobody let you in") as refused:
-            await api.TokenSource.endpoint(url).fetch()
-        assert refused.value.status == 403
+    source = api.TokenSource.endpoint(token_endpoint, headers={"authorization": PASSWORD})
+    found = await source.fetch(request)
+    assert await source.fetch(request) is found
+    with pytest.raises(api.ServerError, match="nobody let you in") as refused:
+        await api.TokenSource.endpoint(token_endpoint).fetch()
+    assert refused.value.status == 403
     claims = api.TokenVerifier(server.api_key, server.api_secret).verify(found.participant_token)
     assert claims.room_config == request.room_config
-    assert await source.fetch(request) is found  # by now there is no endpoint
     async with rtc.open_room(found.server_url, found.participant_token) as room:
         me = room.local_participant
         assert (room.name, me.identity, me.name, me.metadata) == (request.room_name, "bot", "Bot", "m")
@@ -292,7 +284,8 @@ MALFORMED: dict[str, bytes] = {
 async def test_an_answer_that_is_none_is_refused_without_being_quoted(fault: str) -> None:
     async with open_endpoint(MALFORMED[fault]) as endpoint:
         with pytest.raises(api.TransportError, match="no JSON object with") as refused:
-            await api.TokenSource.endpoint(endpoint.url).fetch()
+            async with httpx.AsyncClient(verify=TLS) as client:
+                await api.TokenSource.endpoint(endpoint.url, client=client).fetch()
     error = refused.value
     assert (error.kind, error.url) == (Kind.MALFORMED, endpoint.url.partition("?")[0])
     assert error.__context__ is None
@@ -313,7 +306,8 @@ REFUSALS = {
 async def test_a_refusal_has_its_status(status: str) -> None:
     async with open_endpoint(answer(status, b"no", "text/plain")) as endpoint:
         with pytest.raises(api.ServerError) as refused:
-            await api.TokenSource.endpoint(endpoint.url).fetch()
+            async with httpx.AsyncClient(verify=TLS) as client:
+                await api.TokenSource.endpoint(endpoint.url, client=client).fetch()
         assert refused.value.status == REFUSALS[status]
         assert len(endpoint.requests) == 1
 

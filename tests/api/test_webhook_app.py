@@ -32,6 +32,7 @@ once = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 """The event loops are those of the web servers."""
 
 BODY = event_body()
+ALTERED = BODY.replace(b"EV_1", b"EV_2")
 TIMEOUT = 120.0
 
 
@@ -263,7 +264,7 @@ async def open_call(server: DevServer) -> AsyncGenerator[None]:
 
 
 @once
-async def test_real_web_servers_receive_real_webhooks() -> None:
+async def test_real_web_servers_receive_what_is_real_and_refuse_what_is_none() -> None:
     async with AsyncExitStack() as stack:
         clients = {
             name: await stack.enter_async_context(open_web_server(name, APP, environment(100))) for name in WEB_SERVERS
@@ -283,33 +284,29 @@ async def test_real_web_servers_receive_real_webhooks() -> None:
                 [published] = [event for event in events if event["event"] == "track_published"]
                 assert published["track"]["name"] == "voice"
                 assert set((await state_of(client))["answers"]) == {200}
+                await check_refusals(client)
 
 
-@once
-@pytest.mark.parametrize("web_server", WEB_SERVERS)
-async def test_real_web_servers_refuse_what_is_no_webhook(web_server: str) -> None:
-    altered = BODY[:-3] + b"9" + BODY[-2:]
-    assert altered != BODY
+async def check_refusals(client: httpx.AsyncClient) -> None:
+    """One webhook is right, and arrives."""
     requests = {
         "forged": (401, BODY, sign(BODY, secret="another-secret-of-more-than-32-characters")),
-        "altered by one byte": (401, altered, sign(BODY)),
+        "altered by one byte": (401, ALTERED, sign(BODY)),
         "truncated": (401, BODY[:-5], sign(BODY)),
         "too old": (401, OLD, sign(OLD)),
         "right": (200, BODY, sign(BODY)),
         "replayed": (409, BODY, sign(BODY)),
     }
-    async with open_web_server(web_server, APP, environment(100)) as client:
-        for name, (status, body, token) in requests.items():
-            answer = await client.post("/hooks/", content=body, headers={"authorization": token})
-            assert answer.status_code == status, name
-        with anyio.fail_after(TIMEOUT):
-            # Not a byte of the first one is sent, nor the end of the second.
-            said_large = await exchange(client, head(sign(BODY), "Content-Length: 100000000"))
-            endless = (b"10000\r\n" + bytes(0x10000) + b"\r\n") * 17
-            turned_out_large = await exchange(client, head(sign(BODY), "Transfer-Encoding: chunked") + endless)
-        assert said_large.split()[1] == turned_out_large.split()[1] == b"413"
-        assert (await next_event(client))["id"] == "EV_1"
-        assert (await state_of(client))["waiting"] == 0
+    for name, (status, body, token) in requests.items():
+        answer = await client.post("/hooks/", content=body, headers={"authorization": token})
+        assert answer.status_code == status, name
+    # Not a byte of the first one is sent, nor the end of the second.
+    said_large = await exchange(client, head(sign(BODY), "Content-Length: 100000000"))
+    endless = (b"10000\r\n" + bytes(0x10000) + b"\r\n") * 17
+    turned_out_large = await exchange(client, head(sign(BODY), "Transfer-Encoding: chunked") + endless)
+    assert said_large.split()[1] == turned_out_large.split()[1] == b"413"
+    assert (await next_event(client))["id"] == "EV_1"
+    assert (await state_of(client))["waiting"] == 0
 
 
 @once
