@@ -23,7 +23,7 @@ from ._connect_errors import classify, is_final
 from ._convert import room_options
 from ._options import RoomOptions
 from ._room import Room
-from ._session import Phase, RoomSession
+from ._session import RoomSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -92,15 +92,14 @@ async def open_room(
         try:
             async with anyio.create_task_group() as services:
 
-                def begin() -> None:
-                    if session.phase is Phase.JOINED:
-                        services.start_soon(session.run_hold_back_timer)
-                        services.start_soon(session.state.rpc.run_handlers)
-                    session.send_ready()
+                async def run_services() -> None:  # noqa: ASYNC910 - it waits unless the room has ended
+                    services.start_soon(session.run_hold_back_timer)
+                    await session.state.rpc.run_handlers()
 
-                # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early. And all
-                # that can wait waits: the native side refuses calls of methods that the body has not registered yet.
-                runtime.call_soon(begin)
+                # One task, since each delays the body, and until that has registered a method its calls are refused natively.
+                services.start_soon(run_services)
+                # In a later pass of the loop, so after the body's first checkpoint; a task could be run too early.
+                runtime.call_soon(session.send_ready)
                 try:
                     yield make(Room, session, options.encryption)
                 except BaseException as error:  # noqa: ASYNC103, BLE001 - raised below
