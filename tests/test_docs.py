@@ -1,4 +1,4 @@
-"""docs/recipes.md and docs/tutorial.md: every program in them, as it stands there, on both event loops; docs/index.md names all pages."""
+"""docs/recipes.md and docs/tutorial.md: every program in them, as it stands there, on both event loops; links and names lead somewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
+from tests.test_names import is_here
 from tests.test_readme import running, text_until
 
 if TYPE_CHECKING:
@@ -82,6 +83,28 @@ async def test_tutorial(backend: str, server: DevServer, tmp_path: Path) -> None
         assert said[:4] == ["you said hello", "6", "440 Hz come back", "and connected again"]
         assert said[-1] == "bot has gone"
         assert await text_until(bot) == "the bot has left\n"
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*DOCS.glob("*.md"), DOCS.parent / "README.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+        target = page.parent / link if link else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), f"{link}#{anchor}"
+
+
+def test_the_names_that_take_the_place_of_older_ones_are_here() -> None:
+    rows = re.findall(r"^\| .+ \| .+ \| (.+) \|$", (DOCS / "versions.md").read_text(), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([A-Z]\w+(?:\.\w+)*)`", row)]
+    assert len(names) > 50
+    assert [name for name in names if not is_here(name)] == []
 
 
 def test_the_index_names_every_page() -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 TABLE: Final = Path(__file__).parents[1] / "docs" / "names.md"
 ROW: Final = re.compile(r"\| `(?P<official>[^`]+)` \| (?:`(?P<other>[^`]+)`|(?P<same>same)|–) \|(?P<note>.*)\|")
-CAPABILITIES: Final = ("with media", "with data")
 
 
 @attrs.frozen
@@ -30,10 +29,6 @@ class Row:
     official: str
     ours: str | None
     note: str
-
-    @property
-    def to_come(self) -> bool:
-        return self.note.startswith(CAPABILITIES)
 
 
 def read_rows() -> Iterator[Row]:
@@ -116,13 +111,8 @@ def test_each_official_name_has_one_row_and_each_row_a_name() -> None:
 
 
 def test_what_is_carried_is_here() -> None:
-    carried = [row.ours for row in ROWS if row.ours is not None and not row.to_come]
+    carried = [row.ours for row in ROWS if row.ours is not None]
     assert [name for name in carried if not is_here(name)] == []
-
-
-def test_what_is_to_come_is_not_here_yet() -> None:
-    to_come = [row.ours for row in ROWS if row.ours is not None and row.to_come]
-    assert [name for name in to_come if is_here(name)] == []
 
 
 def test_what_is_not_carried_says_why() -> None:
@@ -130,7 +120,7 @@ def test_what_is_not_carried_says_why() -> None:
 
 
 def test_carried_enums_have_the_same_members() -> None:
-    carried = [row.official for row in ROWS if row.ours == row.official and not row.to_come and "." not in row.official]
+    carried = [row.official for row in ROWS if row.ours == row.official and "." not in row.official]
     enums = [
         name for name in carried if inspect.isclass(getattr(rtc, name)) and issubclass(getattr(rtc, name), enum.Enum)
     ]
