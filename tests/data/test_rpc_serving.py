@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 from contextlib import asynccontextmanager
@@ -72,6 +73,19 @@ async def test_anything_that_answers_is_a_handler(handler: rtc.RpcHandler) -> No
         number = native.invoke("double", "ab")
         await anyio.wait_all_tasks_blocked()
         assert native.answer_to(number) == "abab"
+
+
+def test_it_needs_no_loop_of_anyios() -> None:
+    """The other tests have one, in which a callback may do what it may not do on plain asyncio: start a task."""
+
+    async def visit() -> None:
+        async with joined() as (native, me):
+            me.register_rpc_method("double", plain)
+            number = native.invoke("double", "ab")
+            await anyio.wait_all_tasks_blocked()
+            assert native.answer_to(number) == "abab"
+
+    asyncio.run(visit())
 
 
 async def test_nothing_is_an_empty_answer() -> None:
