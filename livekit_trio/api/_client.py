@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import httpx
+    from typing_extensions import Unpack
+
+    from ._settings import ClientSettings
 
 
 @final
@@ -101,33 +104,13 @@ class LiveKitAPI:
 
     @classmethod
     def with_token(
-        cls,
-        token: str,
-        url: str | None = None,
-        *,
-        timeout: float = DEFAULT_TIMEOUT,
-        failover: Failover = True,
-        tls: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        http2: bool = False,
-        max_connections: int = DEFAULT_CONNECTIONS,
-        client: httpx.AsyncClient | None = None,
+        cls, token: str, url: str | None = None, **settings: Unpack[ClientSettings[httpx.AsyncClient]]
     ) -> Self:
         """A client that sends *token* with every call; what it does not grant, the server refuses.
 
         For programs that must not know the API secret. The other arguments are those of the class.
         """
-        return cls(
-            url,
-            token=token,
-            timeout=timeout,
-            failover=failover,
-            tls=tls,
-            proxy=proxy,
-            http2=http2,
-            max_connections=max_connections,
-            client=client,
-        )
+        return cls(url, token=token, **settings)
 
     @override
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -12,11 +12,14 @@ import attrs
 from ._token import AccessToken
 
 if TYPE_CHECKING:
+    import ssl
+
     from google.protobuf.message import Message
 
     from ._rpc import Needs
 
 Failover: TypeAlias = Literal[True, False, "always"]
+Client = TypeVar("Client")
 
 DEFAULT_TIMEOUT: Final = 10.0
 """Seconds, as in LiveKit's own SDKs."""
@@ -25,6 +28,18 @@ MIN_FAILOVER_TIMEOUT: Final = 5.0
 """Who has less time than that wants the answer or the error, as in LiveKit's own SDKs."""
 TOKEN_TTL: Final = timedelta(minutes=10)
 """Of the token that a call carries: longer than any call, and than clocks are apart."""
+
+
+class ClientSettings(TypedDict, Generic[Client], total=False):
+    """The keywords of a client: how it reaches the server, whoever asks."""
+
+    timeout: float
+    failover: Failover
+    tls: ssl.SSLContext | None
+    proxy: str | None
+    http2: bool
+    max_connections: int
+    client: Client | None
 
 
 @attrs.frozen(kw_only=True)

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from livekit.protocol.sip import CreateSIPParticipantRequest, SIPOutboundConfig
 
 
-def list_update(value: Any) -> Any:
-    """A field of an update: a list replaces the old one, also if it is empty; anything else is itself."""
+def update(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an update: a list replaces the old one, also if it is empty; anything else is itself."""
+    return {name: _list_update(value) for name, value in fields.items()}
+
+
+def _list_update(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     strings = cast("list[str]", value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from . import _rpcs
 from ._service import Service
-from ._sip_requests import list_update, sip_participant_request
+from ._sip_requests import sip_participant_request, update
 
 if TYPE_CHECKING:
     from livekit.protocol.sip import (
@@ -203,8 +203,7 @@ class SipService(Service):
         Cancellation:
             They may be changed or not.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return await self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+        return await self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update(fields)})
 
     async def update_outbound_trunk(self, trunk_id: str, trunk: SIPOutboundTrunkInfo) -> SIPOutboundTrunkInfo:
         """Replace a trunk for calls that go out entirely.
@@ -230,8 +229,9 @@ class SipService(Service):
         Cancellation:
             They may be changed or not.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return await self._call(_rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+        return await self._call(
+            _rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update(fields)}
+        )
 
     async def update_dispatch_rule(self, rule_id: str, rule: SIPDispatchRuleInfo) -> SIPDispatchRuleInfo:
         """Replace a dispatch rule entirely.
@@ -257,8 +257,9 @@ class SipService(Service):
         Cancellation:
             They may be changed or not.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return await self._call(_rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "update": update})
+        return await self._call(
+            _rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "update": update(fields)}
+        )
 
     async def create_sip_participant(
         self,

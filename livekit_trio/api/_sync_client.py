@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import httpx
+    from typing_extensions import Unpack
+
+    from ._settings import ClientSettings
 
 
 @final
@@ -96,31 +99,9 @@ class SyncLiveKitAPI:
         self._connector = SyncConnectorService(self._caller, transport)
 
     @classmethod
-    def with_token(
-        cls,
-        token: str,
-        url: str | None = None,
-        *,
-        timeout: float = DEFAULT_TIMEOUT,
-        failover: Failover = True,
-        tls: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        http2: bool = False,
-        max_connections: int = DEFAULT_CONNECTIONS,
-        client: httpx.Client | None = None,
-    ) -> Self:
+    def with_token(cls, token: str, url: str | None = None, **settings: Unpack[ClientSettings[httpx.Client]]) -> Self:
         """A client that sends *token* with every call, as `LiveKitAPI.with_token`."""
-        return cls(
-            url,
-            token=token,
-            timeout=timeout,
-            failover=failover,
-            tls=tls,
-            proxy=proxy,
-            http2=http2,
-            max_connections=max_connections,
-            client=client,
-        )
+        return cls(url, token=token, **settings)
 
     @override
     def __repr__(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from . import _rpcs
 from ._service import SyncService
-from ._sip_requests import list_update, sip_participant_request
+from ._sip_requests import sip_participant_request, update
 
 if TYPE_CHECKING:
     from livekit.protocol.agent_dispatch import AgentDispatch, CreateAgentDispatchRequest
@@ -488,8 +488,7 @@ class SyncSipService(SyncService):
             trunk_id: which one.
             fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+        return self._call(_rpcs.UPDATE_INBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update(fields)})
 
     def update_outbound_trunk(self, trunk_id: str, trunk: SIPOutboundTrunkInfo) -> SIPOutboundTrunkInfo:
         """Replace a trunk for calls that go out entirely.
@@ -509,8 +508,7 @@ class SyncSipService(SyncService):
             trunk_id: which one.
             fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return self._call(_rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update})
+        return self._call(_rpcs.UPDATE_OUTBOUND_TRUNK, fields={"sip_trunk_id": trunk_id, "update": update(fields)})
 
     def update_dispatch_rule(self, rule_id: str, rule: SIPDispatchRuleInfo) -> SIPDispatchRuleInfo:
         """Replace a dispatch rule entirely.
@@ -530,8 +528,9 @@ class SyncSipService(SyncService):
             rule_id: which one.
             fields: the new values. A list replaces the old one; a ``ListUpdate`` adds and removes.
         """
-        update = {name: list_update(value) for name, value in fields.items()}
-        return self._call(_rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "update": update})
+        return self._call(
+            _rpcs.UPDATE_DISPATCH_RULE, fields={"sip_dispatch_rule_id": rule_id, "update": update(fields)}
+        )
 
     def create_sip_participant(
         self,

@@ -6,6 +6,7 @@ for other languages ask too.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import time
@@ -22,6 +23,7 @@ from ._errors import TransportError, TransportErrorKind
 from ._settings import DEFAULT_TIMEOUT
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Generator, Mapping
 
     import httpx
@@ -186,8 +188,15 @@ class _Endpoint:
         conversation = self._ask(request)
         if self.client is not None:
             return await AsyncTransport(self.client).run(conversation)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=self._tls) as client:
             return await AsyncTransport(client).run(conversation)
+
+    @functools.cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The usual certificates, read once: that blocks for some 20 ms."""
+        import httpx
+
+        return httpx.create_ssl_context()
 
     def _ask(self, request: TokenSourceRequest) -> Generator[Step, Answer, TokenSourceResponse]:
         from ._twirp import HttpRequest, decode_error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .._errors import (
     OperationError,
@@ -212,17 +212,7 @@ class Packets(metaclass=MadeByTheRoom):
         Source:
             SendChatMessageRequest (livekit-ffi room.proto).
         """
-        self._check_destinations(destination_identities)
-        self._check_may_send(SendChatMessageError)
-        reply = await self._local.link.call(
-            "send_chat_message",
-            local_participant_handle=self._local.handle,
-            message=message,
-            destination_identities=list(destination_identities),
-        )
-        if reply.WhichOneof("message") == "error":
-            raise SendChatMessageError(reply.error)
-        return _convert.chat_message(reply.chat_message)
+        return await self._send_chat("send_chat_message", destination_identities, message=message)
 
     async def edit_chat_message(
         self, original: ChatMessage, message: str, *, destination_identities: Sequence[str] = ()
@@ -248,14 +238,17 @@ class Packets(metaclass=MadeByTheRoom):
         Source:
             EditChatMessageRequest (livekit-ffi room.proto).
         """
+        fields = {"edit_text": message, "original_message": _convert.chat_message_fields(original)}
+        return await self._send_chat("edit_chat_message", destination_identities, **fields)
+
+    async def _send_chat(self, request: str, destination_identities: Sequence[str], **fields: Any) -> ChatMessage:
         self._check_destinations(destination_identities)
         self._check_may_send(SendChatMessageError)
         reply = await self._local.link.call(
-            "edit_chat_message",
+            request,
             local_participant_handle=self._local.handle,
-            edit_text=message,
-            original_message=_convert.chat_message_fields(original),
             destination_identities=list(destination_identities),
+            **fields,
         )
         if reply.WhichOneof("message") == "error":
             raise SendChatMessageError(reply.error)

@@ -7,7 +7,26 @@ import enum
 from ._publish_options import AudioEncoding, VideoEncoding
 
 
-class VideoPreset(enum.Enum):
+class _PicturePreset(enum.Enum):
+    """Width, height, bits per second, frames per second."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.value[0]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.value[1]
+
+    @property
+    def encoding(self) -> VideoEncoding:
+        """For `TrackPublishOptions`."""
+        return VideoEncoding(*self.value[2:])
+
+
+class VideoPreset(_PicturePreset):
     """A camera's picture: its size, and how much of it is sent at most."""
 
     H90 = (160, 90, 90_000, 20)
@@ -20,23 +39,8 @@ class VideoPreset(enum.Enum):
     H1440 = (2560, 1440, 5_000_000, 30)
     H2160 = (3840, 2160, 8_000_000, 30)
 
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.value[0]
 
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.value[1]
-
-    @property
-    def encoding(self) -> VideoEncoding:
-        """For `TrackPublishOptions`."""
-        return VideoEncoding(*self.value[2:])
-
-
-class ScreenSharePreset(enum.Enum):
+class ScreenSharePreset(_PicturePreset):
     """A shared screen: its size, and how much of it is sent at most."""
 
     H360_FPS3 = (640, 360, 200_000, 3)
@@ -46,21 +50,6 @@ class ScreenSharePreset(enum.Enum):
     H720_FPS30 = (1280, 720, 2_000_000, 30)
     H1080_FPS15 = (1920, 1080, 2_500_000, 15)
     H1080_FPS30 = (1920, 1080, 5_000_000, 30)
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.value[0]
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.value[1]
-
-    @property
-    def encoding(self) -> VideoEncoding:
-        """For `TrackPublishOptions`."""
-        return VideoEncoding(*self.value[2:])
 
 
 class AudioPreset(enum.Enum):
