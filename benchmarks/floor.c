@@ -1,15 +1,18 @@
 /* The floor: what the native library costs by itself. It does what the Python subjects do (see subjects/__init__.py), without
  * Python: its callback counts data packets and drops their handles, and everything else it forgets.
  *
- *     floor LIBRARY connect REQUESTS COUNT
- *     floor LIBRARY receive REQUESTS
- *     floor LIBRARY listen REQUESTS      opens a stream on each track and counts frames
+ *     floor LIBRARY connect JOINING TIMES
+ *     floor LIBRARY receive JOINING
+ *     floor LIBRARY listen JOINING
  *     floor LIBRARY capture SOURCES
- *     floor LIBRARY sink REQUESTS SIZE     counts the bytes of byte streams, and says so once SIZE have come
- *     floor LIBRARY source REQUESTS SIZE   sends SIZE bytes as one byte stream when it is told to
- *     floor LIBRARY calls REQUESTS         two of them: the first sends packets, and calls a method of the second
+ *     floor LIBRARY publish JOINING TIMES
+ *     floor LIBRARY sink JOINING SIZE
+ *     floor LIBRARY source JOINING SIZE
+ *     floor LIBRARY calls JOINING
+ *     floor LIBRARY packet JOINING TIMES
+ *     floor LIBRARY sound JOINING TIMES
  *
- * REQUESTS is a file with a serialised ConnectRequest of an FfiRequest in each line, in hexadecimal digits.
+ * JOINING is a file with a serialised ConnectRequest of an FfiRequest in each line, in hexadecimal digits.
  */
 
 #define _GNU_SOURCE
@@ -25,11 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROOM_EVENT = 1, VIDEO_FRAME = 3, AUDIO_FRAME = 4, CONNECT = 5, DISCONNECT = 7, PUBLISHED = 11, CAPTURED = 13, CALLED = 23, INVOKED = 24, BYTE_READER = 28, SENT = 41 };
+enum { ROOM_EVENT = 1, VIDEO_FRAME = 3, AUDIO_FRAME = 4, CONNECT = 5, DISCONNECT = 7, TRACK_PUBLISHED = 9, TRACK_UNPUBLISHED = 10, PUBLISHED = 11, CAPTURED = 13, CALLED = 23, INVOKED = 24, BYTE_READER = 28, SENT = 41 };
 enum { TRACK_SUBSCRIBED = 9, DATA_PACKET = 27, BYTES_OPENED = 34 };
+enum { PUBLISH_TRACK = 5, UNPUBLISH_TRACK = 6, CREATE_AUDIO_TRACK = 16 };
 enum { PUBLISH_DATA = 7, PERFORM_RPC = 38, REGISTER_RPC = 39, ANSWER_RPC = 41 };
 enum { DISCONNECT_REQUEST = 4, NEW_VIDEO_STREAM = 20, NEW_AUDIO_STREAM = 25, NEW_AUDIO_SOURCE = 26, CAPTURE_AUDIO_FRAME = 27, BYTE_READ = 54, SEND_BYTES = 67, READY_REQUEST = 83 };
 enum { VIDEO = 2 };
+enum { RATE = 48000, TICK = RATE / 100, PERIOD = 33, BURST = 2, VOLUME = 10000, EARLY = 5 }; /* as subjects/__init__.py */
 
 static struct {
     void (*initialize)(void (*)(const uint8_t *, size_t), bool, const char *, const char *);
@@ -39,6 +44,9 @@ static struct {
 
 static atomic_ullong messages;
 static bool listening;
+static bool capturing; /* one frame after the other */
+static bool timing;    /* packets hold the time at which they were sent */
+static double begun;   /* when the tone began that was not heard yet, under the lock; 0 if there is none */
 static uint64_t wanted; /* how many bytes of streams are to come */
 static uint64_t me;     /* the local participant of the last room */
 
@@ -47,7 +55,10 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static uint64_t joined; /* the room's handle, from a connect callback until it is taken */
 static bool left;
 static bool sent;
-static unsigned replied; /* to packets and calls */
+static unsigned replied; /* to packets, calls and publishing */
+static char sid[64];     /* of what was published last */
+static double took[10000];
+static atomic_uint heard; /* how many of them there are */
 
 static void die(const char *why) {
     fprintf(stderr, "floor: %s\n", why);
@@ -85,20 +96,21 @@ static uint8_t *put_number(uint8_t *at, uint32_t field, uint64_t value) {
 /* A source of 48 kHz mono with a queue of 100 ms. */
 static uint64_t make_source(void) {
     uint8_t inner[100], request[120], *at = put_number(inner, 1, 0);
-    at = put_number(at, 3, 48000);
+    at = put_number(at, 3, RATE);
     at = put_number(at, 4, 1);
     at = put_number(at, 5, 100);
     size_t size = put_request(request, NEW_AUDIO_SOURCE, inner, (size_t)(at - inner));
     return send_request_for(request, size, (uint32_t[]){NEW_AUDIO_SOURCE, 1, 1, 1}, 4);
 }
 
-/* 10 ms of silence; the reply tells the source by the async id, which is its handle. */
-static void capture_silence(uint64_t source) {
-    static int16_t silence[480];
-    uint8_t buffer[60], inner[100], request[120], *at = put_number(buffer, 1, (uint64_t)(uintptr_t)silence);
+static const int16_t silence[TICK];
+
+/* 10 ms; the reply tells the source by the async id, which is its handle. */
+static void capture(uint64_t source, const int16_t *samples) {
+    uint8_t buffer[60], inner[100], request[120], *at = put_number(buffer, 1, (uint64_t)(uintptr_t)samples);
     at = put_number(at, 2, 1);
-    at = put_number(at, 3, 48000);
-    at = put_number(at, 4, 480);
+    at = put_number(at, 3, RATE);
+    at = put_number(at, 4, TICK);
     size_t size = (size_t)(at - buffer);
     at = put_number(inner, 1, source);
     *at++ = 2 << 3 | WIRE_BYTES;
@@ -115,7 +127,7 @@ static void open_stream(uint64_t track, uint64_t kind) {
     if (kind == VIDEO) {
         at = put_number(at, 4, 1); /* normalize_stride */
     } else {
-        at = put_number(at, 3, 48000);
+        at = put_number(at, 3, RATE);
         at = put_number(at, 4, 1);
     }
     send_request(request, put_request(request, kind == VIDEO ? NEW_VIDEO_STREAM : NEW_AUDIO_STREAM, inner, (size_t)(at - inner)));
@@ -137,6 +149,38 @@ static void answer(struct wire invocation) {
 
 static void send_about(uint32_t number, uint64_t handle);
 static void print_snapshot(void);
+static double now(void);
+
+/* Whether the tone is in a frame. */
+static bool is_loud(struct wire frame) {
+    const int16_t *samples = (const int16_t *)(uintptr_t)find(frame, (uint32_t[]){2, 1, 2, 1}, 4);
+    uint64_t count = find(frame, (uint32_t[]){2, 1, 2, 4}, 4);
+    for (uint64_t i = 0; i < count; i++) {
+        if (samples[i] > VOLUME / 3) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of a TrackPublishedCallback. */
+static void keep_sid(struct wire published) {
+    struct field publication, info, text;
+    if (!wire_find(published, 3, WIRE_BYTES, &publication) || !wire_find(publication.bytes, 2, WIRE_BYTES, &info) ||
+        !wire_find(info.bytes, 1, WIRE_BYTES, &text) || wire_size(&text.bytes) >= sizeof sid) {
+        die("a track was not published");
+    }
+    memcpy(sid, text.bytes.at, wire_size(&text.bytes));
+    sid[wire_size(&text.bytes)] = 0;
+}
+
+static void note(double begin) {
+    unsigned number = atomic_load(&heard);
+    if (number < sizeof took / sizeof *took) {
+        took[number] = (now() - begin) * 1e3;
+        atomic_store(&heard, number + 1);
+    }
+}
 
 /* The content of a chunk, in bytes; 0 if it is the end. */
 static size_t chunk_size(struct wire event) {
@@ -156,15 +200,26 @@ static void on_event(const uint8_t *data, size_t size) {
         uint64_t frame = find(member.bytes, (uint32_t[]){2, 1, 1, 1}, 4);
         if (frame) {
             atomic_fetch_add(&messages, 1);
+            pthread_mutex_lock(&lock);
+            if (begun && is_loud(member.bytes)) {
+                note(begun);
+                begun = 0;
+            }
+            pthread_mutex_unlock(&lock);
             native.drop_handle(frame);
         }
     } else if (member.number == CAPTURED) {
         atomic_fetch_add(&messages, 1);
-        capture_silence(find(member.bytes, (uint32_t[]){1}, 1));
+        if (capturing) {
+            capture(find(member.bytes, (uint32_t[]){1}, 1), silence);
+        }
     } else if (member.number == INVOKED) {
         answer(member.bytes);
-    } else if (member.number == PUBLISHED || member.number == CALLED) {
+    } else if (member.number == PUBLISHED || member.number == CALLED || member.number == TRACK_PUBLISHED || member.number == TRACK_UNPUBLISHED) {
         pthread_mutex_lock(&lock);
+        if (member.number == TRACK_PUBLISHED) {
+            keep_sid(member.bytes);
+        }
         replied++;
         pthread_cond_signal(&changed);
         pthread_mutex_unlock(&lock);
@@ -185,6 +240,9 @@ static void on_event(const uint8_t *data, size_t size) {
         uint64_t buffer = find(member.bytes, (uint32_t[]){DATA_PACKET, 4, 1, 1, 1}, 5);
         if (buffer) {
             atomic_fetch_add(&messages, 1);
+            if (timing) {
+                note(*(const double *)(uintptr_t)find(member.bytes, (uint32_t[]){DATA_PACKET, 4, 1, 2, 1}, 5));
+            }
             native.drop_handle(buffer);
         }
     } else if (member.number == CONNECT || member.number == DISCONNECT || member.number == SENT) {
@@ -275,7 +333,7 @@ static void connect_again_and_again(const char *request, int count) {
     for (int i = 0; i < count; i++) {
         double start = now();
         uint64_t room = join(request);
-        printf("%.6f\n", now() - start);
+        printf("%.6f\n", (now() - start) * 1e3);
         leave(room);
     }
 }
@@ -384,6 +442,88 @@ static void measure_calls(uint64_t ann, uint64_t bob) {
     printf("rpcs %.6f\n", 200 / time_of(call, ann, 200));
 }
 
+static void print_times(unsigned from) {
+    for (unsigned i = from; i < atomic_load(&heard); i++) {
+        printf("%.6f\n", took[i]);
+    }
+}
+
+/* A track of a new source. */
+static uint64_t make_track(uint64_t source) {
+    uint8_t inner[100], request[120], *at = put_number(put_text(inner, 1, "track"), 2, source);
+    size_t size = put_request(request, CREATE_AUDIO_TRACK, inner, (size_t)(at - inner));
+    return send_request_for(request, size, (uint32_t[]){CREATE_AUDIO_TRACK, 1, 1, 1}, 4);
+}
+
+static uint64_t track; /* the next to be published */
+
+static void publish_track(uint64_t from) {
+    uint8_t inner[100], request[120], *at = put_number(put_number(inner, 1, from), 2, track);
+    *at++ = 3 << 3 | WIRE_BYTES; /* options: none */
+    *at++ = 0;
+    send_request(request, put_request(request, PUBLISH_TRACK, inner, (size_t)(at - inner)));
+}
+
+static void unpublish_track(uint64_t from) {
+    uint8_t inner[100], request[120], *at = put_text(put_number(inner, 1, from), 2, sid);
+    at = put_number(at, 3, true);
+    send_request(request, put_request(request, UNPUBLISH_TRACK, inner, (size_t)(at - inner)));
+}
+
+static void publish_again_and_again(uint64_t from, int times) {
+    for (int i = 0; i < times; i++) {
+        track = make_track(make_source());
+        printf("%.6f\n", time_of(publish_track, from, 1) * 1e3);
+        time_of(unpublish_track, from, 1);
+    }
+}
+
+static void sleep_until(double due) {
+    struct timespec time = {(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
+static void send_timed(uint64_t from) {
+    static double time;
+    time = now();
+    uint8_t inner[100], request[120], *at = put_number(inner, 1, from);
+    at = put_number(at, 2, (uint64_t)(uintptr_t)&time);
+    at = put_number(put_number(at, 3, sizeof time), 4, true);
+    send_request(request, put_request(request, PUBLISH_DATA, inner, (size_t)(at - inner)));
+}
+
+static void time_packets(uint64_t ann, int times) {
+    timing = true;
+    sleep(1);
+    for (int i = 0; i < times; i++) {
+        sleep_until(now() + 0.01);
+        time_of(send_timed, ann, 1);
+    }
+    sleep(1);
+    print_times(0);
+}
+
+static void time_sound(uint64_t ann, unsigned times) {
+    int16_t loud[TICK];
+    for (int i = 0; i < TICK; i++) {
+        loud[i] = i / (RATE / 2000) % 2 ? -VOLUME : VOLUME; /* 1 kHz */
+    }
+    uint64_t source = make_source();
+    track = make_track(source);
+    time_of(publish_track, ann, 1);
+    double due = now();
+    for (int i = 0; atomic_load(&heard) < EARLY + times; i++) {
+        sleep_until(due += 0.01);
+        if (i % PERIOD == 0) {
+            pthread_mutex_lock(&lock);
+            begun = now();
+            pthread_mutex_unlock(&lock);
+        }
+        capture(source, i % PERIOD < BURST ? loud : silence);
+    }
+    print_times(EARLY);
+}
+
 int main(int count, char **arguments) {
     if (count < 4) {
         die("see the source for how to call it");
@@ -396,9 +536,12 @@ int main(int count, char **arguments) {
     *(void **)&native.request = dlsym(library, "livekit_ffi_request");
     *(void **)&native.drop_handle = dlsym(library, "livekit_ffi_drop_handle");
     native.initialize(on_event, true, "floor", "0");
-    if (!strcmp(arguments[2], "capture")) {
+    const char *what = arguments[2];
+    int times = count == 5 ? atoi(arguments[4]) : 0;
+    if (!strcmp(what, "capture")) {
+        capturing = true;
         for (int i = 0; i < atoi(arguments[3]); i++) {
-            capture_silence(make_source());
+            capture(make_source(), silence);
         }
         receive();
         _exit(0);
@@ -407,28 +550,36 @@ int main(int count, char **arguments) {
     if (!requests) {
         die("no such file");
     }
-    listening = !strcmp(arguments[2], "listen");
-    bool connecting = !strcmp(arguments[2], "connect") && count == 5;
-    bool sending = !strcmp(arguments[2], "source") && count == 5;
-    if (!strcmp(arguments[2], "sink") && count == 5) {
+    listening = !strcmp(what, "listen") || !strcmp(what, "sound");
+    if (!strcmp(what, "sink")) {
         wanted = strtoull(arguments[4], NULL, 10);
     }
-    uint64_t first = 0;
+    uint64_t first = 0, rooms[200];
+    size_t joined_rooms = 0;
     static char line[1 << 17];
     while (fgets(line, sizeof line, requests)) {
-        if (connecting) {
-            connect_again_and_again(line, atoi(arguments[4]));
-        } else {
-            join(line);
+        if (!strcmp(what, "connect")) {
+            connect_again_and_again(line, times);
+        } else if (joined_rooms < sizeof rooms / sizeof *rooms) {
+            rooms[joined_rooms++] = join(line);
             first = first ? first : me;
         }
     }
-    if (!strcmp(arguments[2], "calls")) {
+    if (!strcmp(what, "calls")) {
         measure_calls(first, me);
-    } else if (sending) {
+    } else if (!strcmp(what, "source")) {
         send_when_told(strtoull(arguments[4], NULL, 10));
-    } else if (!connecting) {
+    } else if (!strcmp(what, "publish")) {
+        publish_again_and_again(first, times);
+    } else if (!strcmp(what, "packet")) {
+        time_packets(first, times);
+    } else if (!strcmp(what, "sound")) {
+        time_sound(first, (unsigned)times);
+    } else if (strcmp(what, "connect")) {
         receive();
+    }
+    while (joined_rooms) {
+        leave(rooms[--joined_rooms]);
     }
     fflush(stdout);
     _exit(0);

@@ -1,4 +1,4 @@
-"""One measurement of one subject each: start its process, let it work, read off what it took."""
+"""What all measurements share: the subjects, their processes, and what is read off them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -19,12 +20,17 @@ from livekit_trio.rtc._convert import room_options
 from livekit_trio.rtc._options import RoomOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from livekit_trio.testing import DevServer
 
+    from .report import Figure
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 LIBRARY: Final = ROOT / "livekit_trio" / "_ffi" / "_native" / "liblivekit_ffi.so"
+OFFICIAL: Final = ("livekit==1.2.0", "livekit-api==1.2.2")
+LIMIT: Final = 240.0
+"""Seconds after which a process is killed."""
 
 
 @attrs.frozen
@@ -32,21 +38,23 @@ class Subject:
     """What is measured."""
 
     name: str
-    command: tuple[str, ...]
-    imports: tuple[str, str] = ("", "")
-    """What a program on it has imported anyway, and what it imports then."""
+    executable: str
+    backend: str = ""
+    """The event loop, of ours."""
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        if self.name == "floor":
+            return [self.executable, str(LIBRARY), *arguments]
+        module = f"benchmarks.subjects.{'ours' if self.backend else 'official'}_{program}"
+        return [self.executable, "-m", module, *([self.backend] if self.backend else []), *arguments]
 
 
-def python(module: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", f"benchmarks.subjects.{module}", *arguments)
-
-
-def subjects(folder: Path) -> list[Subject]:
-    """All of them; the floor only where there is a C compiler."""
+def subjects(folder: Path, official_python: str = sys.executable) -> list[Subject]:
+    """All of them; the floor, which comes first, only where there is a C compiler."""
     found = [
-        Subject("ours, Trio", python("ours", "trio"), ("trio, anyio", "livekit_trio.rtc")),
-        Subject("ours, asyncio", python("ours", "asyncio"), ("asyncio, anyio", "livekit_trio.rtc")),
-        Subject("official", python("official"), ("asyncio", "livekit.rtc")),
+        Subject("official", official_python),
+        Subject("ours, Trio", sys.executable, "trio"),
+        Subject("ours, asyncio", sys.executable, "asyncio"),
     ]
     compiler = os.environ.get("CC", "cc").split()
     if shutil.which(compiler[0]) is not None:
@@ -54,77 +62,99 @@ def subjects(folder: Path) -> list[Subject]:
         source, headers = ROOT / "benchmarks" / "floor.c", ROOT / "native" / "bridge"
         flags = ("-O2", "-std=c11", f"-I{headers}")
         subprocess.run([*compiler, *flags, str(source), "-o", floor, "-ldl", "-pthread"], check=True)
-        found.insert(0, Subject("floor", (floor, str(LIBRARY))))
+        found.insert(0, Subject("floor", floor))
     return found
+
+
+def install_official(folder: Path) -> str:
+    """Put the official SDK into an environment of its own, and return its Python. Its native library must be ours."""
+    uv = os.environ.get("UV", "uv")
+    environment = folder / "official"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", environment, *OFFICIAL]
+    subprocess.run(install, cwd=ROOT, check=True)  # there the project's pins hold
+    [library] = environment.rglob("liblivekit_ffi.so")
+    if library.read_bytes() != LIBRARY.read_bytes():
+        raise RuntimeError("the official SDK comes with another native library")
+    return str(environment / "bin" / "python")
 
 
 @attrs.frozen
 class Bench:
-    """A server, and a folder for what the processes read."""
+    """A server, the subjects, a folder for what their processes read, and how much is asked of them."""
 
     server: DevServer
     folder: Path
+    subjects: list[Subject]
+    seconds: float = 3.0
+    """How long is counted at a time."""
+    settling: float = 2.0
+    """How long something runs before it is counted."""
+    times: int = 20
+    """How often what takes milliseconds is done."""
+    at_most: int = 200
+    """Rooms or streams in a process."""
 
-    def connect(self, subject: Subject, count: int) -> list[float]:
-        """Join and leave an empty room *count* times, and once before: the seconds of each join."""
-        arguments = self.arguments(subject, "connect", ["joining"])
+    def run(self, subject: Subject, program: str, *arguments: str) -> list[str]:
+        """What the program prints."""
+        command = subject.command(program, *arguments)
         done = subprocess.run(
-            [*arguments, str(count + 1)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=True,
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, timeout=LIMIT
         )
-        return [float(line) for line in done.stdout.split()][1:]
+        return done.stdout.splitlines()
 
-    def receive(self, subject: Subject, rooms: int, rate: float, seconds: float) -> tuple[float, float]:
-        """Let data packets come in: how many a second, and the CPU microseconds of each."""
-        names = [f"receiving {rooms} {number}" for number in range(rooms)]
-        with running(self.arguments(subject, "receive", names)) as receiver:
-            sender = python("sender", self.server.url, str(self.tokens("sender", names)), str(rate))
-            with running(sender):
-                time.sleep(min(1.0, seconds))  # let it get going
-                before, start = snapshot(receiver), time.monotonic()
-                time.sleep(seconds)
-                after, end = snapshot(receiver), time.monotonic()
-        messages = after[0] - before[0]
-        return messages / (end - start), (after[1] - before[1]) / messages * 1e6
-
-    def resources_of_a_room(self, subject: Subject, rooms: int, settling: float) -> tuple[float, float, float]:
-        """What a further room takes: file descriptors, threads, and MB of memory."""
-        one = self._held(subject, 1, settling)
-        many = self._held(subject, 1 + rooms, settling)
-        return tuple((more - less) / rooms for more, less in zip(many, one, strict=True))  # type: ignore[return-value]
-
-    def _held(self, subject: Subject, rooms: int, settling: float) -> tuple[int, int, float]:
-        names = [f"idle {number}" for number in range(rooms)]
-        with running(self.arguments(subject, "receive", names)) as process:
-            time.sleep(settling)
-            proc = Path("/proc", str(process.pid))
-            resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            return len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())), resident / 1e6
-
-    def arguments(self, subject: Subject, what: str, rooms: Sequence[str], *identities: str) -> list[str]:
-        identities = identities or ("receiver",)
-        tokens = self.folder / f"{' '.join(identities)} tokens"
-        tokens.write_text("\n".join(self.tokens(identity, rooms).read_text() for identity in identities))
+    def joining(self, subject: Subject, rooms: Sequence[str], *identities: str) -> str:
+        """A file with which *subject* joins each of the *rooms* under each of the *identities*."""
+        tokens = [self.server.token(identity, room) for identity in identities for room in rooms]
+        file = self.folder / f"{' '.join(identities)} in {rooms[0]} by {subject.name}"
         if subject.name != "floor":
-            return [*subject.command, what, self.server.url, str(tokens)]
-        requests = self.folder / f"{' '.join(identities)} requests"
-        options = room_options(RoomOptions(), connect_timeout_ms=5000, join_retries=0)
-        requests.write_text(
+            file.write_text("\n".join([self.server.url, *tokens]))
+            return str(file)
+        options = room_options(RoomOptions(), connect_timeout_ms=15_000, join_retries=0)
+        file.write_text(
             "".join(
                 encode_request("connect", {"url": self.server.url, "token": token, "options": options}).hex() + "\n"
-                for token in tokens.read_text().split()
+                for token in tokens
             )
         )
-        return [*subject.command, what, str(requests)]
+        return str(file)
 
-    def tokens(self, identity: str, rooms: Sequence[str]) -> Path:
-        file = self.folder / f"{identity} tokens"
-        file.write_text("\n".join(self.server.token(identity, room) for room in rooms))
-        return file
+    def other_end(self, module: str, rooms: Sequence[str], identity: str, *arguments: str) -> list[str]:
+        """A program that is the same for all subjects."""
+        us = Subject("ours, Trio", sys.executable, "trio")
+        return [us.executable, "-m", f"benchmarks.subjects.{module}", self.joining(us, rooms, identity), *arguments]
+
+    def counts(self, *numbers: int) -> Iterator[int]:
+        return (number for number in numbers if number <= self.at_most)
+
+    def count(self, process: subprocess.Popen[str]) -> tuple[float, float]:
+        """How many a second *process* counts, and the CPU microseconds of each."""
+        time.sleep(self.settling)
+        before, start = snapshot(process), time.monotonic()
+        time.sleep(self.seconds)
+        after, end = snapshot(process), time.monotonic()
+        counted = after[0] - before[0]
+        return counted / (end - start), (after[1] - before[1]) / max(1, counted) * 1e6
+
+
+@attrs.frozen
+class Held:
+    """What a process holds."""
+
+    descriptors: int
+    threads: int
+    megabytes: float
+
+    @classmethod
+    def by(cls, process: subprocess.Popen[str]) -> Held:
+        proc = Path("/proc", str(process.pid))
+        return cls(len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())), resident(process))
+
+
+def resident(process: subprocess.Popen[str]) -> float:
+    """The megabytes of memory it has."""
+    pages = Path("/proc", str(process.pid), "statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @contextmanager
@@ -133,50 +163,36 @@ def running(command: Sequence[str]) -> Generator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
+        limit = Timer(LIMIT, process.kill)
+        limit.start()
         try:
             if _readline(process) != "ready":
-                raise RuntimeError(f"{command[:4]} has ended")
+                raise RuntimeError(f"{' '.join(command[:5])} has ended")
             yield process
             process.stdin.close()  # type: ignore[union-attr]
             process.wait(30)
         finally:
+            limit.cancel()
             process.kill()
 
 
-def _readline(process: subprocess.Popen[str]) -> str:
-    return process.stdout.readline().rstrip()  # type: ignore[union-attr]
-
-
 def snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
+    """What it has counted so far, and its CPU seconds."""
     process.stdin.write("\n")  # type: ignore[union-attr]
     process.stdin.flush()  # type: ignore[union-attr]
     return read_snapshot(process)
 
 
 def read_snapshot(process: subprocess.Popen[str]) -> tuple[int, float]:
-    messages, cpu = _readline(process).split()
-    return int(messages), float(cpu)
+    counted, cpu = _readline(process).split()
+    return int(counted), float(cpu)
 
 
-IMPORT: Final = """
-import time
-beginning = time.perf_counter()
-import {before}
-start = time.perf_counter()
-import {then}
-end = time.perf_counter()
-print(end - start, end - beginning)
-"""
+def _readline(process: subprocess.Popen[str]) -> str:
+    return process.stdout.readline().rstrip()  # type: ignore[union-attr]
 
 
-def import_time(subject: Subject) -> tuple[float, float]:
-    """Import it in a fresh process: milliseconds for itself, and with what it stands on."""
-    before, then = subject.imports
-    program = IMPORT.format(before=before, then=then)
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    own, total = map(float, done.stdout.split())
-    return own * 1e3, total * 1e3
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+def percentiles(name: str, subject: Subject, values: Sequence[float], *percents: int) -> Iterator[Figure]:
+    """Figures named *name* p50 and so on."""
+    quantiles = statistics.quantiles(values, n=100, method="inclusive")
+    return ((f"{name} p{percent}", subject.name, quantiles[percent - 1]) for percent in percents)

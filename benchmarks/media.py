@@ -1,101 +1,102 @@
-"""``python -m benchmarks.media [--quick]``: what received and captured frames cost, beside the official SDK and the floor."""
+"""What received and captured frames cost, and publishing."""
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import tempfile
-import time
-from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from anyio.from_thread import start_blocking_portal
-
-from livekit_trio.testing import open_server
-
-from .__main__ import machine, table
-from .measure import Bench, Subject, python, running, snapshot, subjects
+from .measure import Held, percentiles, running
+from .report import Note, Row, above_floor, at_least, at_most, no_more_than
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
-TRACKS: Final = (1, 20, 60, 80)
+    from .measure import Bench
+    from .report import Figure
+
+FEW, MANY = 1, 20
+SIZES: Final = {"360p": (640, 360), "720p": (1280, 720), "1080p": (1920, 1080)}
 SOURCES: Final = 10
-SETTLING: Final = 3.0
 
 
-def listening(bench: Bench, subject: Subject, kind: str, count: int, seconds: float) -> tuple[float, float]:
-    """How many frames a second came of each track, and the CPU microseconds of each frame."""
-    room = f"{kind} {count}"
-    player = python("players", bench.server.url, str(bench.tokens("player", [room])), kind, str(count))
-    with running(player), running(bench.arguments(subject, "listen", [room])) as listener:
-        time.sleep(SETTLING)
-        return per_frame(listener, seconds, count)
+def frame_of(count: int) -> str:
+    return f"{count} audio stream{'s' * (count > 1)}: 10 ms frame"
 
 
-def capturing(subject: Subject, seconds: float) -> tuple[float, float]:
-    with running([*subject.command, "capture", str(SOURCES)]) as process:
-        time.sleep(SETTLING)
-        return per_frame(process, seconds, SOURCES)
+GOALS: Final = {
+    1: above_floor(80),
+    20: above_floor(15),
+    60: above_floor(10),
+    80: no_more_than(frame_of(20)),
+    120: no_more_than(frame_of(20)),
+    200: no_more_than(frame_of(20)),
+}
+AUDIO_ROWS: Final = (
+    *(Row(frame_of(count), "μs of CPU", goal, headline=True) for count, goal in GOALS.items()),
+    *(
+        Row(f"{count} audio streams: each", "frames/s", at_least(99), headline=count == 80)
+        for count in GOALS
+        if count >= 60
+    ),
+    Row("a further audio stream: memory", "MB", at_most(1, "official")),
+)
+VIDEO_ROWS: Final = tuple(
+    Row(f"{size} video frame", "μs of CPU", above_floor(100), headline=size == "720p") for size in SIZES
+)
+CAPTURE_ROWS: Final = (Row("capture_frame, 10 ms", "μs of CPU", at_most(0.5, "official"), headline=True),)
+PUBLISH_ROWS: Final = tuple(
+    Row(f"publish_track p{percent}", "ms", at_most(1, "official"), headline=True) for percent in (50, 95)
+)
 
 
-def per_frame(process: subprocess.Popen[str], seconds: float, count: int) -> tuple[float, float]:
-    before, start = snapshot(process), time.monotonic()
-    time.sleep(seconds)
-    after, end = snapshot(process), time.monotonic()
-    frames = after[0] - before[0]
-    return frames / (end - start) / count, (after[1] - before[1]) / max(1, frames) * 1e6
+def measure_audio(bench: Bench) -> Iterator[Figure | Note]:
+    """Somebody publishes so many tracks; each frame of all of them is read."""
+    held: dict[tuple[str, int], float] = {}
+    for count in bench.counts(*GOALS):
+        room = [f"audio {count}"]
+        with running(bench.other_end("players", room, "player", "audio", str(count))):
+            for subject in bench.subjects:
+                with running(subject.command("media", "listen", bench.joining(subject, room, "listener"))) as process:
+                    rate, cpu = bench.count(process)
+                    held[subject.name, count] = Held.by(process).megabytes
+                yield frame_of(count), subject.name, cpu
+                yield f"{count} audio streams: each", subject.name, rate / count
+                if subject is bench.subjects[0] and count > MANY and rate < 95 * count:
+                    yield Note(
+                        frame_of(count),
+                        f"the machine ends here: {subject.name} gets {rate / count:.0f} of 100 frames/s",
+                    )
+                    return
+    for subject in bench.subjects:
+        if (subject.name, MANY) in held:
+            growth = (held[subject.name, MANY] - held[subject.name, FEW]) / (MANY - FEW)
+            yield "a further audio stream: memory", subject.name, growth
 
 
-def measured(bench: Bench, subject: Subject, seconds: float) -> Iterator[tuple[str, float]]:
-    for count in TRACKS:
-        rate, cpu = listening(bench, subject, "audio", count, seconds)
-        yield f"{count} audio tracks: frames/s of each", rate
-        yield f"{count} audio tracks: CPU us a frame", cpu
-    rate, cpu = listening(bench, subject, "video", 1, seconds)
-    yield "720p video: frames/s", rate
-    yield "720p video: CPU us a frame", cpu
-    _, cpu = capturing(subject, seconds)
-    yield "capture_frame: CPU us a frame", cpu
+def measure_video(bench: Bench) -> Iterator[Figure | Note]:
+    for size, (width, height) in SIZES.items():
+        room = [f"video {size}"]
+        with running(bench.other_end("players", room, "player", f"{width}x{height}", "1")):
+            for subject in bench.subjects:
+                with running(subject.command("media", "listen", bench.joining(subject, room, "watcher"))) as process:
+                    rate, cpu = bench.count(process)
+                yield f"{size} video frame", subject.name, cpu
+                if subject is bench.subjects[0] and height > 360 and rate < 28:
+                    yield Note(
+                        f"{size} video frame", f"the machine ends here: {subject.name} gets {rate:.0f} of 30 frames/s"
+                    )
+                    return
 
 
-def media_subjects(folder: Path) -> list[Subject]:
-    """The subjects of `measure`, with their media programs."""
-    floor = [subject for subject in subjects(folder) if subject.name == "floor"]
-    return [
-        *floor,
-        Subject("ours, Trio", python("ours_media", "trio")),
-        Subject("ours, asyncio", python("ours_media", "asyncio")),
-        Subject("official", python("official_media")),
-    ]
+def measure_capture(bench: Bench) -> Iterator[Figure]:
+    """Silence into some sources, 100 frames a second into each."""
+    for subject in bench.subjects:
+        with running(subject.command("media", "capture", str(SOURCES))) as process:
+            yield "capture_frame, 10 ms", subject.name, bench.count(process)[1]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.media", description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="one short round, some 4 minutes, instead of three long ones"
-    )
-    parser.add_argument("--only", default="", help="measure only subjects whose name contains this")
-    arguments = parser.parse_args()
-    rounds, seconds = (1, 4.0) if arguments.quick else (3, 10.0)
-    results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_server()) as server,
-    ):
-        bench = Bench(server, Path(folder))
-        under_test = [subject for subject in media_subjects(bench.folder) if arguments.only in subject.name]
-        for number in range(rounds):
-            for subject in under_test:
-                print(f"round {number + 1} of {rounds}: {subject.name}", flush=True)
-                for what, value in measured(bench, subject, seconds):
-                    results[what][subject.name].append(value)
-    print(f"\n{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}\n")
-    print(table([subject.name for subject in under_test], results))
-
-
-if __name__ == "__main__":
-    main()
+def measure_publish(bench: Bench) -> Iterator[Figure]:
+    """One audio track after the other, in a room that nobody else is in; the first one does not count."""
+    for subject in bench.subjects:
+        file = bench.joining(subject, [f"publishing {subject.name}"], "ann")
+        times = bench.run(subject, "media", "publish", file, str(bench.times + 1))
+        yield from percentiles("publish_track", subject, [float(line) for line in times[1:]], 50, 95)

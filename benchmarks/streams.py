@@ -1,81 +1,82 @@
-"""``python -m benchmarks.streams [--quick]``: what a byte stream costs, beside the official SDK and the floor."""
+"""What a byte stream costs, and what a large file holds."""
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import tempfile
 import time
-from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import attrs
-from anyio.from_thread import start_blocking_portal
-
-from livekit_trio.testing import open_server
-
-from .__main__ import machine, table
-from .measure import Bench, Subject, read_snapshot, running, snapshot, subjects
+from .measure import read_snapshot, resident, running, snapshot
+from .report import Row, at_least, at_most
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
+    from .measure import Bench
+    from .report import Figure
+
 SIZE: Final = 8 << 20
+FILE_SIZE: Final = 64 << 20
 SETTLING: Final = 4.0
 """Seconds before the sender begins: it is told of somebody who publishes nothing after 3 s only."""
 
+STREAM_ROWS: Final = (
+    Row("8 MiB byte stream", "MB/s", at_least(0.95, "floor"), headline=True),
+    Row("8 MiB byte stream: sender and receiver", "s of CPU", at_most(1, "official")),
+)
+FILE_ROWS: Final = tuple(
+    Row(f"64 MiB file, all but the first 8: growth of the {end}", "MB", at_most(8), headline=True)
+    for end in ("sender", "receiver")
+)
 
-def carry(bench: Bench, subject: Subject, size: int, settling: float) -> tuple[float, float, float]:
-    """Let two processes of the subject send and receive *size* bytes: seconds, and CPU seconds of the sender and the receiver."""
-    room = f"stream {subject.name}"
-    with running([*bench.arguments(subject, "sink", [room]), str(size)]) as sink:
-        with running([*bench.arguments(subject, "source", [room], "sender"), str(size)]) as source:
-            time.sleep(settling)
-            _, sink_before = snapshot(sink)
+
+def measure_streams(bench: Bench) -> Iterator[Figure]:
+    """Two processes send and receive bytes that do not compress."""
+    for subject in bench.subjects:
+        room = [f"stream {subject.name}"]
+        sink = subject.command("streams", "sink", bench.joining(subject, room, "receiver"), str(SIZE))
+        source = subject.command("streams", "source", bench.joining(subject, room, "sender"), str(SIZE))
+        with running(sink) as receiver, running(source) as sender:
+            time.sleep(SETTLING)
+            _, receiver_before = snapshot(receiver)
             start = time.monotonic()
-            _, source_before = snapshot(source)
-            received, sink_after = read_snapshot(sink)
+            _, sender_before = snapshot(sender)
+            received, receiver_after = read_snapshot(receiver)
             end = time.monotonic()
-            _, source_after = read_snapshot(source)
-    if received != size:
-        raise RuntimeError(f"{received} of {size} bytes came")
-    return end - start, source_after - source_before, sink_after - sink_before
+            _, sender_after = read_snapshot(sender)
+        if received != SIZE:
+            raise RuntimeError(f"{received} of {SIZE} bytes came")
+        yield "8 MiB byte stream", subject.name, SIZE / (end - start) / 1e6
+        cpu = sender_after - sender_before + receiver_after - receiver_before
+        yield "8 MiB byte stream: sender and receiver", subject.name, cpu
 
 
-def measured(bench: Bench, subject: Subject) -> Iterator[tuple[str, float]]:
-    seconds, sender, receiver = carry(bench, subject, SIZE, SETTLING)
-    yield "8 MiB byte stream: MB/s", SIZE / seconds / 1e6
-    yield "8 MiB byte stream: CPU s of the sender", sender
-    yield "8 MiB byte stream: CPU s of the receiver", receiver
+def measure_files(bench: Bench) -> Iterator[Figure]:
+    """One process sends a file, the other one writes what comes to another."""
+    file = bench.folder / "large"
+    with file.open("wb") as large:
+        large.truncate(FILE_SIZE)
+    for subject in bench.subjects:
+        if subject.name != "floor":  # which has no files
+            room = [f"file {subject.name}"]
+            folder = bench.folder / subject.name
+            folder.mkdir()
+            keep = subject.command("streams", "keep", bench.joining(subject, room, "receiver"), str(folder))
+            send = subject.command("streams", "send", bench.joining(subject, room, "sender"), str(file))
+            with running(keep) as receiver, running(send) as sender:
+                time.sleep(SETTLING)
+                snapshot(sender)  # now it sends
+                for row, growth in zip(FILE_ROWS, _growth(sender, receiver), strict=True):
+                    yield row.name, subject.name, growth
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round instead of three")
-    rounds = 1 if parser.parse_args().quick else 3
-    results: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(open_server()) as server,
-    ):
-        bench = Bench(server, Path(folder))
-        under_test = [of_streams(subject) for subject in subjects(bench.folder)]
-        for number in range(rounds):
-            for subject in under_test:
-                print(f"round {number + 1} of {rounds}: {subject.name}", flush=True)
-                for what, value in measured(bench, subject):
-                    results[what][subject.name].append(value)
-    print(f"\n{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}\n")
-    print(table([subject.name for subject in under_test], results))
-
-
-def of_streams(subject: Subject) -> Subject:
-    """The same subject, with the programs that know streams."""
-    command = (f"{part}_streams" if part.startswith("benchmarks.subjects.") else part for part in subject.command)
-    return attrs.evolve(subject, command=tuple(command))
-
-
-if __name__ == "__main__":
-    main()
+def _growth(sender: subprocess.Popen[str], receiver: subprocess.Popen[str]) -> list[float]:
+    """By how many MB both grow once SIZE have come."""
+    first, highest = [0.0, 0.0], [0.0, 0.0]
+    while (received := snapshot(receiver)[0]) < FILE_SIZE:
+        now = [resident(sender), resident(receiver)]
+        if received < SIZE:
+            first = now
+        highest = [max(pair) for pair in zip(highest, now, strict=True)]
+        time.sleep(0.2)
+    return [most - begin for most, begin in zip(highest, first, strict=True)]

@@ -10,7 +10,7 @@ import time
 
 from livekit import rtc
 
-from . import say, tokens
+from . import joining, say
 
 PAYLOAD = b"x" * 200
 
@@ -21,8 +21,8 @@ async def at_once(act, times: int) -> float:
     return time.perf_counter() - start
 
 
-async def calls(url: str, file: str) -> None:
-    of_ann, of_bob = tokens(file)
+async def calls(file: str) -> None:
+    url, (of_ann, of_bob) = joining(file)
     ann, bob = rtc.Room(), rtc.Room()
     await ann.connect(url, of_ann)
     await bob.connect(url, of_bob)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import Any
 
 from livekit import rtc
 
-from . import read_line, say, snapshot, tokens
+from . import joining, read_line, say, snapshot
 
 RATE = 48_000
 
@@ -24,7 +25,7 @@ async def answer(counter: Counter) -> None:
         snapshot(counter.count)
 
 
-async def listen(url: str, file: str) -> None:
+async def listen(file: str) -> None:
     """Read every frame of every track, and look at its length."""
     counter = Counter()
     tasks: list[asyncio.Task[None]] = []
@@ -39,7 +40,7 @@ async def listen(url: str, file: str) -> None:
 
     room = rtc.Room()
     room.on("track_subscribed", follow)
-    [token] = tokens(file)
+    url, [token] = joining(file)
     await room.connect(url, token)
     await answer(counter)
     await room.disconnect()
@@ -61,5 +62,18 @@ async def capture(sources: str) -> None:
         task.cancel()
 
 
+async def publish(file: str, times: str) -> None:
+    url, [token] = joining(file)
+    room = rtc.Room()
+    await room.connect(url, token)
+    for _ in range(int(times)):
+        track = rtc.LocalAudioTrack.create_audio_track("", rtc.AudioSource(RATE, 1))
+        start = time.perf_counter()
+        publication = await room.local_participant.publish_track(track)
+        say((time.perf_counter() - start) * 1e3)
+        await room.local_participant.unpublish_track(publication.sid)
+    await room.disconnect()
+
+
 if __name__ == "__main__":
-    asyncio.run({"listen": listen, "capture": capture}[sys.argv[1]](*sys.argv[2:]))
+    asyncio.run({"listen": listen, "capture": capture, "publish": publish}[sys.argv[1]](*sys.argv[2:]))

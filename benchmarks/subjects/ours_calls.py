@@ -11,15 +11,15 @@ import anyio
 
 from livekit_trio import rtc
 
-from . import say, tokens
+from . import joining, say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
 PAYLOAD = b"x" * 200
 
 
-async def at_once(act: Callable[[], Awaitable[object]], times: int) -> float:
+async def at_once(act: Callable[[], Coroutine[object, object, object]], times: int) -> float:
     start = time.perf_counter()
     async with anyio.create_task_group() as group:
         for _ in range(times):
@@ -27,8 +27,8 @@ async def at_once(act: Callable[[], Awaitable[object]], times: int) -> float:
     return time.perf_counter() - start
 
 
-async def calls(url: str, file: str) -> None:
-    of_ann, of_bob = tokens(file)
+async def calls(file: str) -> None:
+    url, (of_ann, of_bob) = joining(file)
     async with rtc.open_room(url, of_ann) as ann, rtc.open_room(url, of_bob) as bob:
         me = ann.local_participant
         bob.local_participant.register_rpc_method("echo", lambda call: call.payload)
@@ -57,5 +57,4 @@ async def calls(url: str, file: str) -> None:
 
 
 if __name__ == "__main__":
-    backend, _, *arguments = sys.argv[1:]
-    anyio.run(calls, *arguments, backend=backend)
+    anyio.run(calls, sys.argv[3], backend=sys.argv[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import partial
 
 import anyio
@@ -11,7 +12,7 @@ import anyio.to_thread
 from livekit_trio import rtc
 from livekit_trio._ffi._runtime import hold_runtime
 
-from . import read_line, say, snapshot, tokens
+from . import joining, read_line, say, snapshot
 
 RATE = 48_000
 
@@ -26,7 +27,7 @@ async def answer(counter: Counter) -> None:
         snapshot(counter.count)
 
 
-async def listen(url: str, file: str) -> None:
+async def listen(file: str) -> None:
     """Read every frame of every track, and look at its length."""
     counter = Counter()
 
@@ -40,7 +41,7 @@ async def listen(url: str, file: str) -> None:
             async for event in events:
                 group.start_soon(read, event.track)
 
-    [token] = tokens(file)
+    url, [token] = joining(file)
     async with rtc.open_room(url, token) as room, anyio.create_task_group() as group:
         group.start_soon(follow, room)
         await answer(counter)
@@ -66,6 +67,17 @@ async def capture(sources: str) -> None:
             group.cancel_scope.cancel()
 
 
+async def publish(file: str, times: str) -> None:
+    url, [token] = joining(file)
+    async with rtc.open_room(url, token) as room:
+        for _ in range(int(times)):
+            track = rtc.LocalAudioTrack.create_audio_track("", rtc.AudioSource(RATE, 1))
+            start = time.perf_counter()
+            publication = await room.local_participant.publish_track(track)
+            say((time.perf_counter() - start) * 1e3)
+            await room.local_participant.unpublish_track(publication.sid)
+
+
 if __name__ == "__main__":
     backend, what, *arguments = sys.argv[1:]
-    anyio.run(partial({"listen": listen, "capture": capture}[what], *arguments), backend=backend)
+    anyio.run(partial({"listen": listen, "capture": capture, "publish": publish}[what], *arguments), backend=backend)

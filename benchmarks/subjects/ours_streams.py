@@ -11,11 +11,11 @@ import anyio.to_thread
 
 from livekit_trio import rtc
 
-from . import read_line, say, snapshot, tokens
+from . import joining, read_line, say, snapshot
 
 
-async def sink(url: str, file: str, size: str) -> None:
-    [token] = tokens(file)
+async def sink(file: str, size: str) -> None:
+    url, [token] = joining(file)
     received = 0
 
     async def read(incoming: rtc.IncomingStreams[rtc.ByteStreamReader]) -> None:
@@ -36,8 +36,8 @@ async def sink(url: str, file: str, size: str) -> None:
                 group.cancel_scope.cancel()
 
 
-async def source(url: str, file: str, size: str) -> None:
-    [token] = tokens(file)
+async def source(file: str, size: str) -> None:
+    url, [token] = joining(file)
     data, sent = os.urandom(int(size)), 0
     async with rtc.open_room(url, token) as room:
         say("ready")
@@ -48,6 +48,37 @@ async def source(url: str, file: str, size: str) -> None:
             snapshot(sent)
 
 
+async def keep(file: str, folder: str) -> None:
+    url, [token] = joining(file)
+    received = 0
+
+    def progress(written: int, _: int | None) -> None:
+        nonlocal received
+        received = written
+
+    async def save(incoming: rtc.IncomingStreams[rtc.ByteStreamReader]) -> None:
+        await (await incoming.receive()).save_to(folder, progress=progress)
+
+    async with rtc.open_room(url, token) as room:
+        with room.accept_byte_streams("bench") as incoming:
+            async with anyio.create_task_group() as group:
+                group.start_soon(save, incoming)
+                say("ready")
+                while await anyio.to_thread.run_sync(read_line):
+                    snapshot(received)
+                group.cancel_scope.cancel()
+
+
+async def send(file: str, path: str) -> None:
+    url, [token] = joining(file)
+    async with rtc.open_room(url, token) as room:
+        say("ready")
+        await anyio.to_thread.run_sync(read_line)
+        snapshot(0)
+        await room.local_participant.send_file(path, topic="bench")
+        await anyio.to_thread.run_sync(read_line)
+
+
 if __name__ == "__main__":
     backend, what, *arguments = sys.argv[1:]
-    anyio.run(partial({"sink": sink, "source": source}[what], *arguments), backend=backend)
+    anyio.run(partial({"sink": sink, "source": source, "keep": keep, "send": send}[what], *arguments), backend=backend)

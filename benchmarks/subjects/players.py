@@ -1,6 +1,6 @@
 """The other end of ``listen``: publishes COUNT tracks of one source into a room, until its input ends.
 
-Arguments: URL, TOKENS, KIND (audio or video), COUNT. Prints ``ready`` when all are published. Video is 720p, 30 frames a second.
+Arguments: JOINING, KIND (``audio``, or the size of pictures, 30 a second), COUNT. Prints ``ready`` when all are published.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import numpy as np
 
 from livekit_trio import rtc
 
-from . import read_line, say, tokens
+from . import joining, read_line, say
 
 RATE = 48_000
-WIDTH, HEIGHT = 1280, 720
 
 
 async def play_tone(source: rtc.AudioSource) -> None:
@@ -28,10 +27,10 @@ async def play_tone(source: rtc.AudioSource) -> None:
         await source.capture_frame(frame)
 
 
-async def show_noise(source: rtc.VideoSource) -> None:
-    size = WIDTH * HEIGHT * 3 // 2
+async def show_pictures(source: rtc.VideoSource) -> None:
+    size = source.width * source.height * 3 // 2
     pictures = [bytes([10 * number]) * size for number in range(10)]
-    frames = [rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.I420, picture) for picture in pictures]
+    frames = [rtc.VideoFrame(source.width, source.height, rtc.VideoBufferType.I420, picture) for picture in pictures]
     due = anyio.current_time()
     for frame in itertools.cycle(frames):
         await anyio.sleep_until(due)
@@ -39,23 +38,22 @@ async def show_noise(source: rtc.VideoSource) -> None:
         source.capture_frame(frame)
 
 
-async def main(url: str, file: str, kind: str, count: int) -> None:
-    [token] = tokens(file)
+async def main(file: str, kind: str, count: int) -> None:
+    url, [token] = joining(file)
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(rtc.open_room(url, token))
         group = await stack.enter_async_context(anyio.create_task_group())
-        if kind == "audio":
-            sound = rtc.AudioSource(RATE, 1)
-            group.start_soon(play_tone, sound)
+        source = rtc.AudioSource(RATE, 1) if kind == "audio" else rtc.VideoSource(*map(int, kind.split("x")))
+        if isinstance(source, rtc.AudioSource):
+            group.start_soon(play_tone, source)
         else:
-            pictures = rtc.VideoSource(WIDTH, HEIGHT)
-            group.start_soon(show_noise, pictures)
+            group.start_soon(show_pictures, source)
         options = rtc.TrackPublishOptions(simulcast=False)
         for number in range(count):
             track = (
-                rtc.LocalAudioTrack.create_audio_track(f"{number}", sound)
-                if kind == "audio"
-                else rtc.LocalVideoTrack.create_video_track(f"{number}", pictures)
+                rtc.LocalAudioTrack.create_audio_track(f"{number}", source)
+                if isinstance(source, rtc.AudioSource)
+                else rtc.LocalVideoTrack.create_video_track(f"{number}", source)
             )
             await room.local_participant.publish_track(track, options)
         say("ready")
@@ -64,4 +62,4 @@ async def main(url: str, file: str, kind: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), backend="trio")
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), backend="trio")

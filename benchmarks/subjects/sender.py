@@ -1,6 +1,6 @@
 """The other end of ``receive``: sends data packets into each room, RATE in all of them together a second, until its input ends.
 
-Arguments: URL, TOKENS, RATE. Prints ``ready`` when it has begun.
+Arguments: JOINING, RATE. Prints ``ready`` when it has begun.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from livekit_trio import rtc
 
-from . import read_line, say, tokens
+from . import joining, read_line, say
 
 PAYLOAD = b"x" * 200
 
@@ -26,9 +26,10 @@ async def send(room: rtc.Room, interval: float, delay: float) -> None:
         await room.local_participant.publish_data(PAYLOAD)
 
 
-async def main(url: str, file: str, rate: float) -> None:
+async def main(file: str, rate: float) -> None:
+    url, tokens = joining(file)
     async with AsyncExitStack() as stack:
-        rooms = [await stack.enter_async_context(rtc.open_room(url, token)) for token in tokens(file)]
+        rooms = [await stack.enter_async_context(rtc.open_room(url, token)) for token in tokens]
         async with anyio.create_task_group() as group:
             for number, room in enumerate(rooms):
                 group.start_soon(send, room, len(rooms) / rate, number / rate)
@@ -38,4 +39,4 @@ async def main(url: str, file: str, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], float(sys.argv[3]), backend="trio")
+    anyio.run(main, sys.argv[1], float(sys.argv[2]), backend="trio")

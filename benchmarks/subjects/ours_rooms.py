@@ -12,19 +12,20 @@ import anyio.to_thread
 
 from livekit_trio import rtc
 
-from . import read_line, say, snapshot, tokens
+from . import joining, read_line, say, snapshot
 
 
-async def connect(url: str, file: str, count: str) -> None:
-    for token in tokens(file):
-        for _ in range(int(count)):
-            start = time.monotonic()
-            async with rtc.open_room(url, token):
-                say(time.monotonic() - start)
+async def connect(file: str, times: str) -> None:
+    url, [token] = joining(file)
+    for _ in range(int(times)):
+        start = time.perf_counter()
+        async with rtc.open_room(url, token):
+            say((time.perf_counter() - start) * 1e3)
 
 
-async def receive(url: str, file: str) -> None:
+async def receive(file: str) -> None:
     messages = 0
+    url, tokens = joining(file)
 
     async def listen(room: rtc.Room) -> None:
         nonlocal messages
@@ -33,7 +34,7 @@ async def receive(url: str, file: str) -> None:
                 messages += 1
 
     async with AsyncExitStack() as stack:
-        rooms = [await stack.enter_async_context(rtc.open_room(url, token)) for token in tokens(file)]
+        rooms = [await stack.enter_async_context(rtc.open_room(url, token)) for token in tokens]
         async with anyio.create_task_group() as group:
             for room in rooms:
                 group.start_soon(listen, room)
@@ -45,7 +46,4 @@ async def receive(url: str, file: str) -> None:
 
 if __name__ == "__main__":
     backend, what, *arguments = sys.argv[1:]
-    if what == "connect":
-        anyio.run(partial(connect, *arguments), backend=backend)
-    else:
-        anyio.run(partial(receive, *arguments), backend=backend)
+    anyio.run(partial({"connect": connect, "receive": receive}[what], *arguments), backend=backend)

@@ -9,28 +9,29 @@ import time
 
 from livekit import rtc
 
-from . import read_line, say, snapshot, tokens
+from . import joining, read_line, say, snapshot
 
 
-async def connect(url: str, file: str, count: str) -> None:
-    for token in tokens(file):
-        for _ in range(int(count)):
-            room = rtc.Room()
-            start = time.monotonic()
-            await room.connect(url, token)
-            say(time.monotonic() - start)
-            await room.disconnect()
+async def connect(file: str, times: str) -> None:
+    url, [token] = joining(file)
+    for _ in range(int(times)):
+        room = rtc.Room()
+        start = time.perf_counter()
+        await room.connect(url, token)
+        say((time.perf_counter() - start) * 1e3)
+        await room.disconnect()
 
 
-async def receive(url: str, file: str) -> None:
+async def receive(file: str) -> None:
     messages = 0
+    url, tokens = joining(file)
 
     def count(_: rtc.DataPacket) -> None:
         nonlocal messages
         messages += 1
 
     rooms: list[rtc.Room] = []
-    for token in tokens(file):
+    for token in tokens:
         room = rtc.Room()
         room.on("data_received", count)
         await room.connect(url, token)

@@ -1,0 +1,100 @@
+"""Importing, joining, and packets in many rooms of one process."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from .measure import ROOT, Held, percentiles, running
+from .report import Note, Row, at_most
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .measure import Bench
+    from .report import Figure
+
+IMPORTS: Final = {
+    "official": ("asyncio", "livekit.rtc"),
+    "ours, Trio": ("trio, anyio", "livekit_trio.rtc"),
+    "ours, asyncio": ("asyncio, anyio", "livekit_trio.rtc"),
+}
+PROGRAM: Final = """
+import time
+beginning = time.process_time()
+import {}
+start = time.process_time()
+import {}
+end = time.process_time()
+print((end - start) * 1e3, (end - beginning) * 1e3)
+"""
+FEW, MANY = 1, 30
+COUNTS: Final = (FEW, 10, MANY, 100)
+RATE: Final = 600
+"""Packets a second, in all rooms together."""
+
+IMPORT_ROWS: Final = (
+    Row("import", "ms of CPU", at_most(40), headline=True),
+    Row("import, and that of the event loop", "ms of CPU", at_most(1, "official"), headline=True),
+)
+JOIN_ROWS: Final = (
+    Row("join p50", "ms", at_most(1, "official")),
+    Row("join p95", "ms", at_most(1, "official")),
+)
+ROOM_ROWS: Final = (
+    Row("1 room: packet received", "μs of CPU", at_most(1, "official")),
+    Row("10 rooms: packet received", "μs of CPU", at_most(1, "official")),
+    Row("30 rooms: packet received", "μs of CPU", at_most(1.15, "floor"), headline=True),
+    Row("100 rooms: packet received", "μs of CPU", at_most(1, "official")),
+    Row("a further room: descriptors", "", at_most(1, "official"), headline=True),
+    Row("a further room: threads", "", at_most(1, "official")),
+    Row("a further room: memory", "MB", at_most(1, "official")),
+)
+
+
+def measure_import(bench: Bench) -> Iterator[Figure]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    for subject in bench.subjects:
+        if imports := IMPORTS.get(subject.name):
+            command = [subject.executable, "-c", PROGRAM.format(*imports)]
+            took: list[list[float]] = []
+            for _ in range(5):
+                done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+                took.append([float(word) for word in done.stdout.split()])
+            own, total = map(statistics.median, zip(*took, strict=True))
+            yield "import", subject.name, own
+            yield "import, and that of the event loop", subject.name, total
+
+
+def measure_join(bench: Bench) -> Iterator[Figure]:
+    """Join and leave an empty room; the first time does not count."""
+    for subject in bench.subjects:
+        file = bench.joining(subject, ["joining"], "guest")
+        joins = bench.run(subject, "rooms", "connect", file, str(bench.times + 1))
+        yield from percentiles("join", subject, [float(line) for line in joins[1:]], 50, 95)
+
+
+def measure_rooms(bench: Bench) -> Iterator[Figure | Note]:
+    """Somebody sends into all rooms of a process."""
+    held: dict[tuple[str, int], Held] = {}
+    for count in bench.counts(*COUNTS):
+        row = f"{count} room{'s' * (count > 1)}: packet received"
+        names = [f"receiving {count} {number}" for number in range(count)]
+        with running(bench.other_end("sender", names, "sender", str(RATE))):
+            for subject in bench.subjects:
+                with running(subject.command("rooms", "receive", bench.joining(subject, names, "receiver"))) as process:
+                    rate, cpu = bench.count(process)
+                    held[subject.name, count] = Held.by(process)
+                yield row, subject.name, cpu
+                if subject is bench.subjects[0] and count > MANY and rate < RATE * 0.9:
+                    yield Note(row, f"the machine ends here: {subject.name} gets {rate:.0f} of {RATE} packets/s")
+                    return
+    for subject in bench.subjects:
+        if (subject.name, MANY) in held:
+            few, many = held[subject.name, FEW], held[subject.name, MANY]
+            further = MANY - FEW
+            yield "a further room: descriptors", subject.name, (many.descriptors - few.descriptors) / further
+            yield "a further room: threads", subject.name, (many.threads - few.threads) / further
+            yield "a further room: memory", subject.name, (many.megabytes - few.megabytes) / further
