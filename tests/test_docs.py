@@ -1,4 +1,4 @@
-"""docs/recipes.md and docs/tutorial.md: every program in them, as it stands there, on both event loops; links and names lead somewhere."""
+"""docs/recipes.md, docs/tutorial.md and docs/api.md: every program in them, as it stands there, on both event loops; links and names lead somewhere."""
 
 from __future__ import annotations
 
@@ -58,6 +58,20 @@ async def test_recipe(
             await names[name](ann, bob)
         await assert_idle()
     assert capsys.readouterr().out == recipe["output"]
+
+
+@pytest.mark.anyio
+async def test_server_api(
+    server: DevServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIVEKIT_URL", server.url)
+    monkeypatch.setenv("LIVEKIT_API_KEY", server.api_key)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", server.api_secret)
+    [page] = BLOCKS.finditer((DOCS / "api.md").read_text())
+    names: dict[str, Any] = {"__name__": "program"}
+    exec(page["program"], names)
+    await names["main"]()
+    assert capsys.readouterr().out == page["output"]
 
 
 JOIN, BOT, GUEST = re.findall(r"^```python\n(.*?)^```$", (DOCS / "tutorial.md").read_text(), re.MULTILINE | re.DOTALL)
