@@ -19,6 +19,7 @@ from livekit_trio._cli import main
 from livekit_trio._cli._app import app
 from tests.peers.driver import open_official_peer
 from tests.peers.listener import TIMEOUT
+from tests.peers.reachable import until_reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,7 +117,7 @@ def test_participants_are_listed_shown_and_changed(
     assert ask("participants", "get", bob.name, "bob")["sid"] in shown
 
 
-def test_data_are_sent(run: Callable[..., str], bob: rtc.Room, portal: BlockingPortal) -> None:
+def test_data_are_sent(run: Callable[..., str], bob: rtc.Room, portal: BlockingPortal, server: DevServer) -> None:
     def send_and_receive(*arguments: str, stdin: bytes = b"") -> rtc.DataReceived:
         async def receive() -> rtc.DataReceived:
             with bob.open_events(rtc.DataReceived) as events, anyio.fail_after(TIMEOUT):
@@ -125,6 +126,7 @@ def test_data_are_sent(run: Callable[..., str], bob: rtc.Room, portal: BlockingP
 
         return portal.call(receive)
 
+    portal.call(until_reachable, server, bob.name, "bob")
     packet = send_and_receive("hellö", "--topic", "greeting", "--to", "bob", "--to", "nobody")
     assert (packet.data, packet.topic, packet.kind) == ("hellö".encode(), "greeting", rtc.DataPacketKind.KIND_RELIABLE)
     packet = send_and_receive("-", "--lossy", stdin=b"\x00\xff")

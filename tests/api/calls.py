@@ -6,7 +6,6 @@ import inspect
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import attrs
 import httpx
 from google.protobuf.duration_pb2 import Duration
@@ -72,13 +71,11 @@ from livekit.protocol.sip import (
     TransferSIPParticipantRequest,
 )
 
-from livekit_trio.api import ServerError, SyncLiveKitAPI, _rpcs
+from livekit_trio.api import SyncLiveKitAPI, _rpcs
 from livekit_trio.api._rpc import Rpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from livekit_trio.api import LiveKitAPI
 
 TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """It trusts nobody, and is not used; reading the usual certificates takes 50 ms for each client."""
@@ -226,25 +223,6 @@ def rows_of_methods() -> dict[str, Rpc[Any, Any]]:
         for method, call in CALLS.items():
             call.make(lkapi, method)
     return {method: ROWS[path] for method, path in zip(CALLS, paths, strict=True)}
-
-
-async def until_reachable(lkapi: LiveKitAPI, room: str, identity: str) -> None:
-    """Wait until the server's data reach a participant, which is a moment after it has joined.
-
-    Until then calls fail and packets are lost. It is there when it says that it does not know a method.
-    """
-    request = PerformRpcRequest(room=room, destination_identity=identity, method="nothing", response_timeout_ms=5000)
-    with anyio.fail_after(60):
-        while True:
-            try:
-                await lkapi.room.perform_rpc(request)
-            except ServerError as error:
-                if UNSUPPORTED_METHOD in str(error):
-                    return
-            await anyio.sleep(0.02)
-
-
-UNSUPPORTED_METHOD: Final = "1400"
 
 
 ONLY_OURS: Final = {"room.perform_rpc", "sip.list_trunk", "sip.get_inbound_trunk", "sip.get_outbound_trunk"}

@@ -20,9 +20,10 @@ from livekit_trio.api import (
     VideoGrants,
 )
 from livekit_trio.testing import open_server
-from tests.api.calls import CALLS, TLS, UNSUPPORTED_METHOD, until_reachable
+from tests.api.calls import CALLS, TLS
 from tests.api.redis_nodes import open_redis
 from tests.peers.driver import open_official_peer
+from tests.peers.reachable import UNSUPPORTED_METHOD, until_reachable
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -59,7 +60,7 @@ async def test_a_participant_is_moderated(server: DevServer, anyio_backend_name:
     who: Any = {"room": room, "identity": WHO}
     async with client_of(server) as lkapi, open_official_peer() as peer:
         await peer.ask("join", url=server.url, token=server.token(WHO, room))
-        await until_reachable(lkapi, room, WHO)
+        await until_reachable(server, room, WHO)
         with pytest.raises(ServerError) as refused:
             await lkapi.room.perform_rpc(room=room, destination_identity=WHO, method="turn")
         assert UNSUPPORTED_METHOD in str(refused.value)

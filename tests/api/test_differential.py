@@ -20,10 +20,11 @@ from livekit.protocol.room import SendDataRequest
 from livekit.protocol.sip import CreateSIPParticipantRequest, ListSIPInboundTrunkRequest, SIPOutboundConfig
 
 from livekit_trio.api import LiveKitAPI, SyncLiveKitAPI, TokenVerifier, VideoGrants
-from tests.api.calls import CALLS, ONLY_OURS, Call, until_reachable
+from tests.api.calls import CALLS, ONLY_OURS, Call
 from tests.api.redis_nodes import open_nodes
 from tests.api.script import IDENTITY, Outcome, Space, outcome_of, script, slow_calls
 from tests.peers.driver import open_official_peer
+from tests.peers.reachable import until_reachable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -353,7 +354,7 @@ async def test_a_room_of_one_node_is_seen_and_changed_through_the_other(nodes: t
             return dict(seen.attributes) == {"key": "value"}
 
         await until(changed_here)
-        await until_reachable(there, name, IDENTITY)
+        await until_reachable(other, name, IDENTITY)
         await there.room.send_data(room=name, data=b"hello", topic="topic")
         assert (await peer.wait_for("data_received"))["data"] == "hello"
         await there.room.delete_room(room=name)

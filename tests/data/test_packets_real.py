@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
     from tests.data.conftest import Pair
     from tests.peers.driver import OfficialPeer
+from tests.peers.reachable import until_reachable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
 
@@ -30,7 +31,7 @@ def room_for(me: rtc.LocalParticipant, *, topic: str = "", reliable: bool = True
 async def test_every_size_up_to_the_limit(pair: Pair) -> None:
     async with pair() as (ann, bob):
         me = ann.local_participant
-        with bob.open_events(rtc.DataReceived) as packets, anyio.fail_after(20):
+        with bob.open_events(rtc.DataReceived) as packets, anyio.fail_after(60):
             for reliable in (True, False):
                 limit = room_for(me, topic="t", reliable=reliable)
                 for size in (0, 1, 15_000, limit - 1, limit):
@@ -83,7 +84,7 @@ async def test_with_the_official_sdk_both_ways(server: DevServer, room_name: str
     await peer.ask("join", url=server.url, token=server.token("bob", room_name))
     async with rtc.open_room(server.url, server.token("ann", room_name)) as ann:
         me = ann.local_participant
-        with anyio.fail_after(20), ann.open_events(rtc.DataReceived, rtc.SipDtmfReceived) as events:
+        with anyio.fail_after(60), ann.open_events(rtc.DataReceived, rtc.SipDtmfReceived) as events:
             bob = await ann.wait_for_participant("bob")
             await bob.wait_until_active()
             await tell_of(server, room_name, "ann")
@@ -133,7 +134,7 @@ async def test_packets_come_in_order_and_once(pair: Pair, *, many: bool) -> None
 async def test_a_targeted_packet_reaches_its_targets_only(server: DevServer, room_name: str, pair: Pair) -> None:
     async with pair() as (ann, bob), rtc.open_room(server.url, server.token("eve", room_name)) as eve:
         with (
-            anyio.fail_after(20),
+            anyio.fail_after(60),
             bob.open_events(rtc.DataReceived) as to_bob,
             eve.open_events(rtc.DataReceived) as to_eve,
         ):
@@ -149,7 +150,8 @@ async def test_a_targeted_packet_reaches_its_targets_only(server: DevServer, roo
 
 async def test_the_server_sends_too(server: DevServer, room_name: str) -> None:
     async with rtc.open_room(server.url, server.token("ann", room_name)) as ann:
-        with ann.open_events(rtc.DataReceived) as packets, anyio.fail_after(20):
+        with ann.open_events(rtc.DataReceived) as packets, anyio.fail_after(60):
+            await until_reachable(server, room_name, "ann")
             request = {"room": room_name, "data": b64encode(b"from above").decode(), "topic": "news"}
             await server.call_room_service("SendData", request)
             packet = await packets.receive()
@@ -158,7 +160,7 @@ async def test_the_server_sends_too(server: DevServer, room_name: str) -> None:
 
 async def test_the_mark_takes_effect(server: DevServer, room_name: str) -> None:
     async with rtc.open_room(server.url, server.token("ann", room_name)) as ann:
-        with ann.open_events(rtc.DataChannelLowThresholdChanged) as events, anyio.fail_after(20):
+        with ann.open_events(rtc.DataChannelLowThresholdChanged) as events, anyio.fail_after(60):
             for kind in (rtc.DataPacketKind.KIND_RELIABLE, rtc.DataPacketKind.KIND_LOSSY):
                 ann.local_participant.set_data_channel_low_threshold(kind, 4096)
                 assert await events.receive() == rtc.DataChannelLowThresholdChanged(kind=kind, threshold=4096)
@@ -166,7 +168,7 @@ async def test_the_mark_takes_effect(server: DevServer, room_name: str) -> None:
 
 async def test_chat_and_edits(pair: Pair) -> None:
     async with pair() as (ann, bob):
-        with bob.open_events(rtc.ChatMessageReceived) as messages, anyio.fail_after(20):
+        with bob.open_events(rtc.ChatMessageReceived) as messages, anyio.fail_after(60):
             sent = await ann.local_participant.send_chat_message("helo")
             assert (await messages.receive()).message == sent
             edited = await ann.local_participant.edit_chat_message(sent, "hello", destination_identities=["bob"])
@@ -184,7 +186,7 @@ async def test_an_agents_transcription(server: DevServer, room_name: str) -> Non
         rtc.open_room(server.url, token) as ann,
         rtc.open_room(server.url, server.token("bob", room_name)) as bob,
     ):
-        with bob.open_events(rtc.TranscriptionReceived) as events, anyio.fail_after(20):
+        with bob.open_events(rtc.TranscriptionReceived) as events, anyio.fail_after(60):
             await tell_of(server, room_name, "bob")
             await (await ann.wait_for_participant("bob")).wait_until_active()
             await ann.local_participant.publish_transcription(transcription)
