@@ -24,6 +24,9 @@ COUNTER_BITS: Final = 20
 
 CHECK_BITS: Final = 4
 
+LEAST_WIDTH, LEAST_HEIGHT = 160, 90
+"""Pixels of a frame whose number can be read."""
+
 BARS: Final = (
     (180, 128, 128),
     (162, 44, 142),
@@ -119,8 +122,8 @@ def colour_bars(counter: int, width: int = 640, height: int = 360, *, flash: boo
     """
     if not 0 <= counter < 1 << COUNTER_BITS:
         raise ValueError(f"the counter must be from 0 to {(1 << COUNTER_BITS) - 1}, not {counter}")
-    if width < 160 or height < 90:
-        raise ValueError(f"at least 160x90 pixels are needed, not {width}x{height}")
+    if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+        raise ValueError(f"at least {LEAST_WIDTH}x{LEAST_HEIGHT} pixels are needed, not {width}x{height}")
     frame = VideoFrame(width, height, VideoBufferType.I420, bytearray(_background(width, height, flash)))
     luma: Any = frame.planes[0].to_ndarray()
     top, edges = _cells(width, height)
@@ -134,6 +137,8 @@ def read_counter(frame: VideoFrame) -> int | None:
 
     The frame may have been compressed and scaled since, and be of any format with a luma plane.
     """
+    if frame.width < LEAST_WIDTH or frame.height < LEAST_HEIGHT:
+        return None  # such as the black ones of 8x8 that a server sends in place of what one may not see any more
     luma = frame.planes[0].to_ndarray()
     top, edges = _cells(frame.width, frame.height)
     margin = (frame.height - top) // 4

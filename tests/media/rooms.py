@@ -13,7 +13,7 @@ from livekit_trio.testing import colour_bars, tone_frames
 from tests.peers.telling import tell_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from livekit_trio.testing import DevServer
 
@@ -59,15 +59,20 @@ async def playing(
 
 @asynccontextmanager
 async def showing(
-    room: rtc.Room, *, fps: int = 30, size: tuple[int, int] = (640, 360), options: rtc.TrackPublishOptions | None = None
+    room: rtc.Room,
+    *,
+    fps: int = 30,
+    size: tuple[int, int] = (640, 360),
+    options: rtc.TrackPublishOptions | None = None,
+    paint: Callable[[int, int, int], rtc.VideoFrame] = colour_bars,
 ) -> AsyncGenerator[rtc.LocalVideoTrack]:
-    """Published colour bars, numbered."""
+    """Published colour bars, numbered; or what *paint* makes of a number and the size."""
     source = rtc.VideoSource(*size)
     track = rtc.LocalVideoTrack.create_video_track("bars", source)
 
     async def show() -> None:
         for counter in itertools.count():
-            source.capture_frame(colour_bars(counter, *size))
+            source.capture_frame(paint(counter, *size))
             await anyio.sleep(1 / fps)
 
     async with room.local_participant.published_track(track, options or rtc.TrackPublishOptions()):

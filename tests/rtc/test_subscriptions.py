@@ -12,7 +12,7 @@ from livekit_trio import rtc
 from livekit_trio.testing._fake_library import FakeLibrary
 from livekit_trio.testing._fake_room import FakeParticipant, FakeTrack
 from tests.peers.listener import listen
-from tests.peers.media import received, wait_for_media, wait_for_more_media, wait_for_silence
+from tests.peers.media import wait_for_more_media, wait_for_silence
 from tests.peers.tracks import publish_silence
 
 if TYPE_CHECKING:
@@ -223,31 +223,6 @@ async def test_disabled_media_stops_and_comes_back(server: DevServer, room_name:
         publication.set_enabled(True)
         assert publication.is_enabled
         await wait_for_more_media(room, track)
-
-
-async def test_video_layers(server: DevServer, room_name: str, peer: OfficialPeer) -> None:
-    await peer.ask("join", url=server.url, token=server.token("bob", room_name))
-    await peer.ask("publish_video", width=1280, height=720)
-    async with join(server, room_name) as room:
-        publication = await only_publication(room)
-        assert publication.simulcasted
-        assert (publication.width, publication.height) == (1280, 720)
-        assert publication.source == rtc.TrackSource.SOURCE_CAMERA
-        with pytest.raises(rtc.SubscribeError, match="not subscribed"):
-            publication.set_video_dimensions(320, 180)
-        track = await publication.subscribe()
-
-        async def get_width(width: int) -> None:
-            await wait_for_media(room, track, lambda now: now.frame_width == width)
-
-        await get_width(1280)
-        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
-        await get_width(320)
-        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_HIGH)
-        await get_width(1280)
-        publication.set_video_dimensions(320, 180)
-        await get_width(320)
-        assert (await received(room, track)).frame_height == 180
 
 
 async def test_what_cannot_be_asked_of_a_publication(server: DevServer, room_name: str, peer: OfficialPeer) -> None:
