@@ -251,11 +251,15 @@ class Model:
         for sid, publication in self.local.publications.items():
             if permissions is None or permissions.why_not(publication.info.source) is None:
                 continue
-            fields = {"local_participant_handle": self.local.handle, "track_sid": sid, "stop_on_unpublish": False}
-            try:
-                self.link.send("unpublish_track", **fields)
-            except (NativeRefusalError, RoomClosedError):
-                self.count("not withdrawn")
+            self.withdraw(sid)
+
+    def withdraw(self, sid: str) -> None:
+        """Unpublish a track of ours; nobody waits for that."""
+        fields = {"local_participant_handle": self.local.handle, "track_sid": sid, "stop_on_unpublish": False}
+        try:
+            self.link.send("unpublish_track", **fields)
+        except (NativeRefusalError, RoomClosedError):
+            self.count("not withdrawn")
 
     # ---- data tracks
 

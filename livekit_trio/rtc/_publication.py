@@ -46,6 +46,8 @@ class LocalPublicationFacts(PublicationFacts):
     track: LocalTrack
     announced: bool = attrs.field(default=False, init=False)
     subscribed: bool = attrs.field(default=False, init=False)
+    withdrawals: list[anyio.CancelScope] = attrs.field(factory=list[anyio.CancelScope], init=False)
+    """The waits for its end, one for each request to unpublish it; a reconnect that has swallowed the answer ends them."""
     view: LocalTrackPublication = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -340,6 +342,9 @@ class RemoteTrackPublication(TrackPublication):
 
     def set_video_quality(self, quality: VideoQuality) -> None:
         """Ask for a layer of a simulcasted video; the server may send a lower one.
+
+        It believes that a layer with fewer than 10 packets a second is gone, such as that of a screen on which nothing
+        moves, and after that it wants to see 10 s of more before it sends the layer again (livekit-server 1.13.5).
 
         Raises:
             ValueError: it is no video, not simulcasted, or *quality* is none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -25,6 +25,10 @@ DEFAULT_OPTIONS: Final = TrackPublishOptions()
 
 ENDING: Final = 1.0
 """Seconds from the answer to a second request for the same end until the first one has had its effect."""
+
+
+ENGINE: Final = "engine: "
+"""How the native library's errors begin that come when the connection is lost: the track is off its list, and ends once it is back."""
 
 
 class Publishing(metaclass=MadeByTheRoom):
@@ -100,9 +104,11 @@ class Publishing(metaclass=MadeByTheRoom):
         try:
             yield publication
         finally:
-            call = self._start_unpublishing(publication)
-            if call is not None:  # sent: cancelling this wait does no harm
-                error = await _error_of(call)  # noqa: ASYNC102
+            found = self._find(publication)
+            call = None if found is None else self._start_unpublishing(found)
+            if found is not None and call is not None:  # sent: cancelling this wait does no harm
+                with suppress(RoomClosedError):
+                    error = await _error_of(call, found)  # noqa: ASYNC102
         if error:
             raise UnpublishTrackError(error)
 
@@ -130,17 +136,10 @@ class Publishing(metaclass=MadeByTheRoom):
         await anyio.lowlevel.checkpoint_if_cancelled()
         call = facts.link.send("unpublish_track", **self._fields(publication.info.sid))
         facts_of(publication.track).published = False
-        try:
-            reply = await call.wait()
-        except BaseException:
-            call.forsake()
-            raise
-        if reply.error and not publication.gone:
-            with anyio.move_on_after(ENDING):  # an earlier request may be about to end it
-                await facts.link.wait_until(lambda: publication.gone)
-            if not publication.gone:
-                facts_of(publication.track).published = True
-                raise UnpublishTrackError(reply.error)
+        error = await _error_of(call, publication)
+        if error:
+            facts_of(publication.track).published = True
+            raise UnpublishTrackError(error)
 
     async def unpublish_all(self) -> None:
         """Withdraw all our tracks, one after the other.
@@ -187,15 +186,11 @@ class Publishing(metaclass=MadeByTheRoom):
                 return publication
         return None
 
-    def _start_unpublishing(self, publication: LocalTrackPublication) -> Call | None:
-        """Send the request if there is anything to unpublish."""
-        facts = self._local
-        found = self._find(publication)
-        if found is None:
-            return None
-        facts_of(found.track).published = False
+    def _start_unpublishing(self, publication: LocalPublicationFacts) -> Call | None:
+        """Send the request, unless the room has ended."""
+        facts_of(publication.track).published = False
         try:
-            return facts.link.send("unpublish_track", **self._fields(publication.sid))
+            return self._local.link.send("unpublish_track", **self._fields(publication.info.sid))
         except RoomClosedError:
             return None
 
@@ -203,12 +198,22 @@ class Publishing(metaclass=MadeByTheRoom):
         return {"local_participant_handle": self._local.handle, "track_sid": sid, "stop_on_unpublish": False}
 
 
-async def _error_of(call: Call) -> str:
-    """What the native side has against it; a room that has ended has nothing."""
+async def _error_of(call: Call, publication: LocalPublicationFacts) -> str:
+    """What the native side has against unpublishing this, once it has answered or a reconnect has come instead of the answer."""
+    wait = anyio.CancelScope()
+    publication.withdrawals.append(wait)
     try:
-        return (await call.wait()).error
-    except RoomClosedError:
-        return ""  # noqa: ASYNC910 - it has waited
+        with wait:
+            error: str = (await call.wait()).error
+            if not error or error.startswith(ENGINE):
+                return ""
+            with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
+                await publication.link.wait_until(lambda: publication.gone)
+                return ""
+            publication.withdrawals.remove(wait)
+            return error
     except BaseException:
         call.forsake()
         raise
+    call.forsake()
+    return ""

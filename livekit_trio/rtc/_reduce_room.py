@@ -20,6 +20,7 @@ from ._events import (
     RoomUpdated,
     TokenRefreshed,
 )
+from ._reduce_tracks import end_withdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,6 +65,7 @@ def reconnected(model: Model, _message: native.Reconnected) -> Iterator[RoomEven
     yield from _enter(model, ConnectionState.CONN_CONNECTED)
     yield from model.leave_all(model.held.take_all())
     model.repeat_wishes()
+    yield from end_withdrawn(model)
     yield Reconnected()
 
 

@@ -190,8 +190,11 @@ def local_track_subscribed(model: Model, message: native.LocalTrackSubscribed) -
 
 def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished) -> Iterator[RoomEvent]:
     publication = _find_local(model, message.publication_sid, local_track_unpublished, message)
-    if publication is None:
-        return
+    if publication is not None:
+        yield _end_local(model, publication)
+
+
+def _end_local(model: Model, publication: LocalPublicationFacts) -> RoomEvent:
     del model.local.publications[publication.info.sid]
     refresh_publications(model.local)
     publication.gone = True
@@ -199,7 +202,20 @@ def local_track_unpublished(model: Model, message: native.LocalTrackUnpublished)
     if track.sid == publication.info.sid:  # it may have been published again meanwhile
         track.published = False
     model.link.drop(publication.handle)
-    yield LocalTrackUnpublished(publication=publication.view)
+    return LocalTrackUnpublished(publication=publication.view)
+
+
+def end_withdrawn(model: Model) -> Iterator[RoomEvent]:
+    """The connection is back: end what was unpublished while it was lost.
+
+    The native side has taken it off its list, and so does not publish it again, but says neither that, nor always answers
+    the request (0.13.2, measured). If it was too late for that, see `local_track_republished`.
+    """
+    for publication in list(model.local.publications.values()):
+        if publication.withdrawals:
+            yield _end_local(model, publication)
+            for wait in publication.withdrawals:
+                wait.cancel()
 
 
 def local_track_republished(model: Model, message: native.LocalTrackRepublished) -> Iterator[RoomEvent]:
@@ -219,6 +235,8 @@ def local_track_republished(model: Model, message: native.LocalTrackRepublished)
     facts_of(publication.track).sid = info.sid
     publications[info.sid] = publication
     refresh_publications(model.local)
+    if publication.withdrawals:  # which named the SID that it had
+        model.withdraw(info.sid)
     yield LocalTrackRepublished(publication=publication.view, previous_sid=message.previous_sid)
 
 

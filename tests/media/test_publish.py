@@ -218,6 +218,50 @@ async def test_a_demotion_while_publishing_is_told_at_once() -> None:
     fake.check()
 
 
+@pytest.mark.parametrize("answer", ["", "engine: internal webrtc failure", "room failure: track not found"])
+@pytest.mark.parametrize("scoped", [True, False])
+async def test_unpublishing_while_the_connection_is_lost(answer: str, scoped: bool) -> None:
+    """Natively it then fails, or is never answered; or it comes too late, and the track is published again."""
+    fake = FakeLibrary()
+    native = fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room, anyio.create_task_group() as group:
+            await anyio.wait_all_tasks_blocked()
+            me, track, lost = room.local_participant, new_track(), anyio.Event()
+
+            async def publish_until_lost() -> None:
+                if scoped:
+                    async with me.published_track(track):
+                        await lost.wait()
+                else:
+                    publication = await me.publish_track(track)
+                    await lost.wait()
+                    await me.unpublish_track(publication)
+
+            group.start_soon(publish_until_lost)
+            await room.wait_for(rtc.LocalTrackPublished)
+            if answer:
+                fake.fail("unpublish_track", answer)
+            else:
+                fake.hold("unpublish_track")
+            native.emit(reconnecting={})
+            lost.set()
+            await anyio.wait_all_tasks_blocked()
+            [publication] = me.track_publications.values()
+            if "not found" in answer:
+                again = {"sid": "TR_new", "name": "mic", "kind": 1, "source": 2}
+                republished = {"publication_handle": fake.new_handle(), "previous_sid": publication.sid, "info": again}
+                native.emit(local_track_republished=republished)
+            with room.open_events(rtc.LocalTrackUnpublished) as events:
+                native.emit(reconnected={})
+                assert (await events.receive()).publication is publication
+            assert me.track_publications == {}
+            withdrawn = [request.message.track_sid for request in fake.requested("unpublish_track")]
+            assert withdrawn[1:] == (["TR_new"] if "not found" in answer else [])
+            track.close()
+        await assert_idle()
+
+
 # ---- cancelling
 
 
