@@ -175,9 +175,10 @@ class MediaWriter:
         if lane.next_tick < 0:
             lane.next_tick = due
         elif due - lane.next_tick > MAX_GAP * self._sample_rate:
-            missing = due - lane.next_tick
-            lane.silence += missing
-            self._put_samples(lane, bytes(missing * self._num_channels * SAMPLE_SIZE))
+            lane.silence += due - lane.next_tick
+            while lane.next_tick < due:  # it may be hours
+                missing = min(due - lane.next_tick, self._sample_rate)
+                self._put_samples(lane, bytes(missing * self._num_channels * SAMPLE_SIZE))
         self._put_samples(lane, frame.data)
         lane.frames += 1
         lane.samples += frame.samples_per_channel

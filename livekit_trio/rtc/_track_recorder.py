@@ -316,7 +316,8 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
         batch = list(self._queue)
         self._queue.clear()
         try:
-            await anyio.to_thread.run_sync(writer.write, [(take.lane, frame) for take, frame in batch])
+            with anyio.CancelScope(shield=True):  # what was taken out of the queue is written
+                await anyio.to_thread.run_sync(writer.write, [(take.lane, frame) for take, frame in batch])
         except Exception as error:  # noqa: BLE001 - for whoever has the recorder
             self._fail(error)
         for take, _ in batch:

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from livekit_trio import rtc
+from livekit_trio.rtc import _track_recorder
+from livekit_trio.rtc._media_writer import Lane, MediaWriter
 from livekit_trio.testing import colour_bars, has_flash, loudness, read_counter, tone_frames, tone_frequency
 from tests.media.rooms import joined, remote_audio, remote_video
 
@@ -217,6 +219,52 @@ async def test_sound_alone(server: DevServer, room_name: str, tmp_path: Path, su
     samples = np.concatenate([frame.to_ndarray()[0].astype(float) for frame in frames])
     scaled = (samples / np.abs(samples).max() * 16_000).astype(np.int16)
     assert tone_frequency([rtc.AudioFrame.from_ndarray(scaled[-24_000:], 48_000)]) == pytest.approx(440, rel=0.02)
+
+
+@on_trio
+async def test_what_is_about_to_be_written_when_the_block_is_cancelled_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waits(_track: object) -> tuple[float, int]:
+        """As where the answer and the cancellation come in the same pass of the loop."""
+        if recorder.statistics()[0].delivered:
+            scope.cancel()
+        return 0.0, 0
+
+    monkeypatch.setattr(_track_recorder, "_waits", waits)
+    with rtc.VideoSource(320, 180) as source:
+        track = rtc.LocalVideoTrack.create_video_track("bars", source)
+        recorder = rtc.TrackRecorder(tmp_path / "cut.mp4", [track], video_size=(320, 180))
+        with anyio.CancelScope() as scope:
+            async with recorder:
+                while True:
+                    source.capture_frame(colour_bars(1, 320, 180))
+                    await anyio.sleep(0.05)
+        track.close()
+    [statistics] = recorder.statistics()
+    assert statistics.written == statistics.delivered > 0
+
+
+@on_trio
+async def test_silence_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def put(_writer: object, lane: Lane, data: bytes | memoryview[int]) -> None:
+        sizes.append(memoryview(data).nbytes)
+        lane.next_tick += sizes[-1] // 2
+
+    sizes: list[int] = []
+    monkeypatch.setattr(MediaWriter, "_put_samples", put)
+    writer = MediaWriter(
+        tmp_path / "quiet.wav", sample_rate=8_000, num_channels=1, video_size=(2, 2), video_bitrate=1_000
+    )
+    lane = writer.add_audio()
+    writer.start()
+    for when in (10.0, 7210.005):
+        frame = rtc.AudioFrame.create(8_000, 1, 80)
+        frame._received_at = when
+        writer.write([(lane, frame)])
+    writer.close()
+    assert (lane.silence, lane.next_tick) == (7200 * 8_000 - 40, 7200 * 8_000 + 120)
+    assert max(sizes) == 16_000
 
 
 @on_trio
