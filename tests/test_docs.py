@@ -45,7 +45,7 @@ async def test_recipe(
     names: dict[str, Any] = {}
     exec(BEGINNING["program"] + recipe["program"], names)
     room = f"recipe-{next(_numbers)}"
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         async with (
             rtc.open_room(server.url, server.token("ann", room, can_update_own_metadata=True)) as ann,
             rtc.open_room(server.url, server.token("bob", room, can_update_own_metadata=True)) as bob,
@@ -53,7 +53,9 @@ async def test_recipe(
             await server.update_participant(
                 room, "bob", name="Bob"
             )  # so that ann hears of him now, and not up to 3 s later
-            await (await ann.wait_for_participant("bob")).wait_until_active()
+            seen = await ann.wait_for_participant("bob")
+            await seen.wait_until_active()
+            await ann.wait_until(lambda: seen.name)
             await (await bob.wait_for_participant("ann")).wait_until_active()
             await names[name](ann, bob)
         await assert_idle()

@@ -42,7 +42,7 @@ async def running(program: str, server: DevServer, directory: Path) -> AsyncGene
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
     }
-    with anyio.fail_after(60):
+    with anyio.fail_after(120):
         command = [sys.executable, "-u", "-W", "error", str(file)]
         async with await anyio.open_process(command, env=environment, stderr=None) as process:
             yield process
