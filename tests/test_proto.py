@@ -24,6 +24,7 @@ from hypothesis import given, strategies as st
 from livekit_trio._ffi import _proto as proto, _wire
 from livekit_trio._ffi._handle_paths import EVENT_HANDLE_PATHS, RESPONSE_HANDLE_PATHS
 from livekit_trio._ffi._proto._descriptors import FILES
+from livekit_trio.rtc import _convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,6 +261,17 @@ def test_handle_is_found_at_each_path(kind: int, path: tuple[int, ...]) -> None:
         message = value.add() if field.is_repeated else value
     message.id = (1 << 64) - 1
     assert _wire.owned_handles(*_wire.split(event.SerializePartialToString())) == [message.id]
+
+
+@pytest.mark.parametrize("path", EVENT_HANDLE_PATHS[1])
+def test_the_handle_of_a_room_event_is_found(path: tuple[int, ...]) -> None:
+    event = proto.RoomEvent()
+    message: Any = event
+    for number in path[:-1]:
+        message = getattr(message, message.DESCRIPTOR.fields_by_number[number].name)
+    message.id = 5
+    assert _convert.brought_handle(event, event.WhichOneof("message")) == 5
+    assert [*_convert.owned_handles(event)] == [5]
 
 
 @pytest.mark.parametrize("name", EVENTS)

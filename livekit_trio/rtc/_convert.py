@@ -6,6 +6,7 @@ makes dicts, which the runtime turns into requests. Nothing here loads protobuf.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -203,6 +204,28 @@ def _stream_info(message: native.TextStreamInfo | native.ByteStreamInfo) -> dict
         "attributes": MappingProxyType(dict(message.attributes)),
         "encryption_type": EncryptionType(message.encryption_type),
     }
+
+
+_BROUGHT: Final = {
+    path.partition(".")[0]: attrgetter(path)
+    for path in (
+        "participant_connected.info.handle.id",
+        "track_published.publication.handle.id",
+        "track_subscribed.track.handle.id",
+        "data_packet_received.user.data.handle.id",
+        "byte_stream_opened.reader.handle.id",
+        "text_stream_opened.reader.handle.id",
+        "data_track_published.track.handle.id",
+        # A plain number, which no generated table knows: 0.13.2 gives a new one after a full reconnect.
+        "local_track_republished.publication_handle",
+    )
+}
+
+
+def brought_handle(event: native.RoomEvent, kind: str | None) -> int:
+    """The handle that a room event hands over, or 0. As `owned_handles`, in a tenth of its time: it is asked of each packet."""
+    get = _BROUGHT.get(kind or "")
+    return 0 if get is None else get(event)
 
 
 def owned_handles(message: Message) -> Iterator[int]:

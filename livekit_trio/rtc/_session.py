@@ -23,6 +23,7 @@ from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet, retire_room
 from .._ffi._requests import REQUESTS
 from .._ffi._wire import owned_handles
+from ._convert import brought_handle
 from ._enums import DataPacketKind, DisconnectReason
 from ._events import DataReceived, Disconnected, RoomEvent
 from ._incoming_streams import StreamDesk
@@ -255,12 +256,10 @@ class RoomSession:
         elif kind == ROOM_EVENT:
             from .._ffi._proto import RoomEvent as NativeRoomEvent
 
-            self._handles.adopt(owned_handles(kind, payload))
             event = NativeRoomEvent.FromString(payload)
             kind_of_event = event.WhichOneof("message")
-            if kind_of_event == "local_track_republished":
-                # A handle in a plain number, which no table of owned handles knows: 0.13.2 gives a new one after a full reconnect.
-                self._handles.adopt((event.local_track_republished.publication_handle,))
+            if handle := brought_handle(event, kind_of_event):
+                self._handles.adopt((handle,))
             self._publish(self.state.apply(event, self.runtime.time()))
             if self.state.deadline is not None:
                 self._timer_wanted.set()
