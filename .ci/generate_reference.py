@@ -1,8 +1,6 @@
-"""Make the reference out of the docstrings, as Markdown: in build/reference, or in the directory that is given.
+"""Make the reference, in Markdown, out of the docstrings. It fails where a public name has no place in it."""
 
-It fails where a public name has no place in it.
-"""
-
+import argparse
 import inspect
 import re
 import sys
@@ -166,7 +164,7 @@ class Reference:
 
 
 def public(package):
-    names = {name for name, value in vars(package).items() if not (name.startswith("_") or inspect.ismodule(value))}
+    names = {name for name in dir(package) if not (name.startswith("_") or inspect.ismodule(getattr(package, name)))}
     return names - {"annotations"}
 
 
@@ -235,7 +233,9 @@ def flat(text):
 
 
 def main():
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "reference"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", nargs="?", type=Path, default=ROOT / "build" / "reference", help="where to write it")
+    target = parser.parse_args().target
     loader = griffe.GriffeLoader(docstring_parser="google", search_paths=[ROOT])
     library = loader.load("livekit_trio", try_relative_path=False)
     loader.resolve_aliases(implicit=True)
