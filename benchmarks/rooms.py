@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 IMPORTS: Final = {
     "official": ("asyncio", "livekit.rtc"),
     "ours, Trio": ("trio, anyio", "livekit_trio.rtc"),
-    "ours, asyncio": ("asyncio, anyio", "livekit_trio.rtc"),
+    "ours, asyncio": ("asyncio, trio, anyio", "livekit_trio.rtc"),
 }
 PROGRAM: Final = """
 import time

@@ -56,11 +56,13 @@ class Place:
         return {name for line in re.findall(r"^([\w., ]+):", section, re.MULTILINE) for name in line.split(", ")}
 
 
+def shown(package: ModuleType) -> dict[str, Any]:
+    return {name: getattr(package, name) for name in dir(package) if not name.startswith("_")}
+
+
 def places() -> Iterator[Place]:
     for package in PACKAGES:
-        for name, value in vars(package).items():
-            if name.startswith("_"):
-                continue
+        for name, value in shown(package).items():
             if inspect.isclass(value):
                 yield from members(value)
             elif inspect.isfunction(value):
@@ -166,8 +168,9 @@ def test_there_is_something_to_check() -> None:
 @pytest.mark.parametrize("package", [livekit_trio, *PACKAGES], ids=lambda package: package.__name__)
 def test_packages_and_classes_have_docstrings(package: ModuleType) -> None:
     assert inspect.getdoc(package)
-    shown: dict[str, Any] = {name: value for name, value in vars(package).items() if not name.startswith("_")}
-    assert [name for name, value in shown.items() if inspect.isclass(value) and not vars(value).get("__doc__")] == []
+    assert [
+        name for name, value in shown(package).items() if inspect.isclass(value) and not vars(value).get("__doc__")
+    ] == []
 
 
 def test_each_begins_with_a_sentence_that_says_what_it_does() -> None:
@@ -211,8 +214,8 @@ def test_every_field_is_explained() -> None:
 def fields() -> Iterator[tuple[type, str]]:
     """The fields of values, and the facts that errors are made of."""
     for package in PACKAGES:
-        for name, value in vars(package).items():
-            if name.startswith("_") or not inspect.isclass(value):
+        for value in shown(package).values():
+            if not inspect.isclass(value):
                 continue
             if issubclass(value, Event):
                 yield from ((value, field) for field in value._fields)

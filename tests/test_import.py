@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from livekit_trio import rtc
 
 HEAVY = ("asyncio", "google.protobuf", "httpx", "jwt", "livekit", "numpy")
 """Nobody waits for these who does not use them."""
@@ -43,6 +47,24 @@ def test_rtc_loads_nothing_heavy_and_nothing_native() -> None:
     assert inside(report["modules"], ("livekit_trio.api", "livekit_trio.testing", "livekit_trio._ffi._proto")) == []
     assert report["native"] == []
     assert report["threads"] == 1
+
+
+def test_what_rtc_loads_with_its_first_use_is_what_checkers_see() -> None:
+    tree = ast.parse(Path(rtc.__file__).read_text())
+    [typed] = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        node.module: tuple(sorted(each.name for each in node.names))
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert {module: tuple(sorted(names)) for module, names in vars(rtc)["_LATER"].items()} == seen
+    loaded = imported("livekit_trio.rtc")["modules"]
+    assert inside(loaded, tuple(f"livekit_trio.rtc.{module}" for module in seen)) == []
+    assert {name for names in seen.values() for name in names} <= set(dir(rtc))
+    assert rtc.AudioMixer is rtc.AudioMixer
+    assert rtc.AudioMixer.__module__ == "livekit_trio.rtc"
+    with pytest.raises(AttributeError, match=r"module 'livekit_trio.rtc' has no attribute 'nothing'"):
+        _ = getattr(rtc, "nothing")  # noqa: B009 - checkers know that it is not there
 
 
 def test_api_loads_nothing_native() -> None:

@@ -32,7 +32,7 @@ PACKAGES: Final = (rtc, api, testing)
 
 def public(package: ModuleType, kind: type = object) -> dict[str, Any]:
     """What *package* shows, by name: all of it, or the classes below *kind*."""
-    names = {name: value for name, value in vars(package).items() if not name.startswith("_")}
+    names = {name: getattr(package, name) for name in dir(package) if not name.startswith("_")}
     names = {name: value for name, value in names.items() if not inspect.ismodule(value) and name != "annotations"}
     if kind is object:
         return names

@@ -1,7 +1,11 @@
 """The realtime half: join a room, see what happens in it, send and receive.
 
-Importing it loads neither the native library nor protobuf nor numpy.
+Importing it loads neither the native library nor protobuf nor numpy, and of itself not what few programs need: that comes with
+the first use of its name.
 """
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
 
 from .._errors import (
     AudioFilterError as AudioFilterError,
@@ -49,16 +53,12 @@ from .._errors import (
 )
 from .._ffi._statistics import RuntimeStatistics as RuntimeStatistics, runtime_statistics as runtime_statistics
 from .._mailbox import StreamStatistics as StreamStatistics, WouldBlock as WouldBlock
-from .._metadata import fix_public_paths
+from .._metadata import fix_public_paths as _fix_public_paths
 from .._streams import EventStream as EventStream
-from ._apm import AudioProcessingModule as AudioProcessingModule
-from ._audio_byte_stream import AudioByteStream as AudioByteStream
 from ._audio_filter import AudioFilter as AudioFilter, NoiseCancellationOptions as NoiseCancellationOptions
 from ._audio_frame import AudioFrame as AudioFrame, combine_audio_frames as combine_audio_frames
-from ._audio_mixer import AudioMixer as AudioMixer
 from ._audio_source import AudioSource as AudioSource
 from ._audio_stream import AudioStream as AudioStream
-from ._av_sync import AVSynchronizer as AVSynchronizer
 from ._chat import CHAT_TOPIC as CHAT_TOPIC, TRANSCRIPTION_TOPIC as TRANSCRIPTION_TOPIC
 from ._connect import open_room as open_room
 from ._data_track import DataTrackStream as DataTrackStream, RemoteDataTrack as RemoteDataTrack
@@ -70,14 +70,6 @@ from ._data_track_types import (
 )
 from ._data_tracks import DataTrackStatistics as DataTrackStatistics, LocalDataTrack as LocalDataTrack
 from ._e2ee import E2EEManager as E2EEManager, FrameCryptor as FrameCryptor, KeyProvider as KeyProvider
-from ._encoded_video_source import (
-    EncodedVideoFrame as EncodedVideoFrame,
-    EncodedVideoSource as EncodedVideoSource,
-    EncoderFeedback as EncoderFeedback,
-    EncoderFeedbackStream as EncoderFeedbackStream,
-    KeyFrameRequested as KeyFrameRequested,
-    TargetRateChanged as TargetRateChanged,
-)
 from ._enums import (
     AudioTrackFeature as AudioTrackFeature,
     ConnectionQuality as ConnectionQuality,
@@ -148,11 +140,8 @@ from ._events import (
     TrackUnsubscribed as TrackUnsubscribed,
     TranscriptionReceived as TranscriptionReceived,
 )
-from ._frame_processor import FrameProcessor as FrameProcessor
 from ._incoming_streams import IncomingStreams as IncomingStreams
 from ._local_participant import LocalParticipant as LocalParticipant
-from ._media_devices import InputCapture as InputCapture, MediaDevices as MediaDevices, OutputPlayer as OutputPlayer
-from ._media_file import MediaFileSource as MediaFileSource
 from ._options import (
     DataStreamOptions as DataStreamOptions,
     E2EEOptions as E2EEOptions,
@@ -163,17 +152,6 @@ from ._options import (
     RtcConfiguration as RtcConfiguration,
 )
 from ._participant import Participant as Participant, RemoteParticipant as RemoteParticipant
-from ._platform_audio import (
-    AudioDeviceInfo as AudioDeviceInfo,
-    PlatformAudio as PlatformAudio,
-    PlatformAudioOptions as PlatformAudioOptions,
-    PlatformAudioSource as PlatformAudioSource,
-)
-from ._presets import (
-    AudioPreset as AudioPreset,
-    ScreenSharePreset as ScreenSharePreset,
-    VideoPreset as VideoPreset,
-)
 from ._publication import (
     LocalTrackPublication as LocalTrackPublication,
     RemoteTrackPublication as RemoteTrackPublication,
@@ -183,11 +161,6 @@ from ._publish_options import (
     AudioEncoding as AudioEncoding,
     TrackPublishOptions as TrackPublishOptions,
     VideoEncoding as VideoEncoding,
-)
-from ._resampler import (
-    AudioRemixer as AudioRemixer,
-    AudioResampler as AudioResampler,
-    AudioResamplerQuality as AudioResamplerQuality,
 )
 from ._room import Room as Room
 from ._rpc_method import (
@@ -222,8 +195,6 @@ from ._track import (
     Track as Track,
     VideoTrack as VideoTrack,
 )
-from ._track_recorder import TrackRecorder as TrackRecorder, TrackRecording as TrackRecording
-from ._transcription import FeedSegment as FeedSegment, TranscriptionFeed as TranscriptionFeed
 from ._values import (
     ChatMessage as ChatMessage,
     ParticipantPermission as ParticipantPermission,
@@ -240,5 +211,99 @@ from ._video_frame import (
 from ._video_source import VideoSource as VideoSource
 from ._video_stream import VideoStream as VideoStream
 
-fix_public_paths(__name__, globals())
-del fix_public_paths
+if TYPE_CHECKING:
+    from ._apm import AudioProcessingModule as AudioProcessingModule
+    from ._audio_byte_stream import AudioByteStream as AudioByteStream
+    from ._audio_mixer import AudioMixer as AudioMixer
+    from ._av_sync import AVSynchronizer as AVSynchronizer
+    from ._encoded_video_source import (
+        EncodedVideoFrame as EncodedVideoFrame,
+        EncodedVideoSource as EncodedVideoSource,
+        EncoderFeedback as EncoderFeedback,
+        EncoderFeedbackStream as EncoderFeedbackStream,
+        KeyFrameRequested as KeyFrameRequested,
+        TargetRateChanged as TargetRateChanged,
+    )
+    from ._frame_processor import FrameProcessor as FrameProcessor
+    from ._media_devices import InputCapture as InputCapture, MediaDevices as MediaDevices, OutputPlayer as OutputPlayer
+    from ._media_file import MediaFileSource as MediaFileSource
+    from ._platform_audio import (
+        AudioDeviceInfo as AudioDeviceInfo,
+        PlatformAudio as PlatformAudio,
+        PlatformAudioOptions as PlatformAudioOptions,
+        PlatformAudioSource as PlatformAudioSource,
+    )
+    from ._presets import (
+        AudioPreset as AudioPreset,
+        ScreenSharePreset as ScreenSharePreset,
+        VideoPreset as VideoPreset,
+    )
+    from ._resampler import (
+        AudioRemixer as AudioRemixer,
+        AudioResampler as AudioResampler,
+        AudioResamplerQuality as AudioResamplerQuality,
+    )
+    from ._track_recorder import TrackRecorder as TrackRecorder, TrackRecording as TrackRecording
+    from ._transcription import FeedSegment as FeedSegment, TranscriptionFeed as TranscriptionFeed
+else:
+    _LATER = {
+        "_apm": ("AudioProcessingModule",),
+        "_audio_byte_stream": ("AudioByteStream",),
+        "_audio_mixer": ("AudioMixer",),
+        "_av_sync": ("AVSynchronizer",),
+        "_encoded_video_source": (
+            "EncodedVideoFrame",
+            "EncodedVideoSource",
+            "EncoderFeedback",
+            "EncoderFeedbackStream",
+            "KeyFrameRequested",
+            "TargetRateChanged",
+        ),
+        "_frame_processor": ("FrameProcessor",),
+        "_media_devices": (
+            "InputCapture",
+            "MediaDevices",
+            "OutputPlayer",
+        ),
+        "_media_file": ("MediaFileSource",),
+        "_platform_audio": (
+            "AudioDeviceInfo",
+            "PlatformAudio",
+            "PlatformAudioOptions",
+            "PlatformAudioSource",
+        ),
+        "_presets": (
+            "AudioPreset",
+            "ScreenSharePreset",
+            "VideoPreset",
+        ),
+        "_resampler": (
+            "AudioRemixer",
+            "AudioResampler",
+            "AudioResamplerQuality",
+        ),
+        "_track_recorder": (
+            "TrackRecorder",
+            "TrackRecording",
+        ),
+        "_transcription": (
+            "FeedSegment",
+            "TranscriptionFeed",
+        ),
+    }
+
+    def __getattr__(name: str) -> object:
+        for module, names in _LATER.items():
+            if name in names:
+                found = {each: getattr(_import_module(f".{module}", __name__), each) for each in names}
+                _fix_public_paths(__name__, found)
+                globals().update(found)
+                return found[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *(name for names in _LATER.values() for name in names)})
+
+
+_fix_public_paths(__name__, globals())
+del TYPE_CHECKING

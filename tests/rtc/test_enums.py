@@ -13,7 +13,7 @@ from livekit_trio._ffi import _proto as native
 from livekit_trio.rtc import stats
 from livekit_trio.rtc._enums import OpenEnum
 
-SHOWN = [*vars(rtc).values(), *vars(stats).values()]
+SHOWN = [getattr(module, name) for module in (rtc, stats) for name in dir(module)]
 ENUMS = [value for value in SHOWN if isinstance(value, type) and issubclass(value, OpenEnum)]
 
 
