@@ -7,7 +7,7 @@ import re
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -17,7 +17,7 @@ from livekit_trio import rtc
 from tests.peers.driver import open_official_peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from anyio.abc import Process
 
@@ -30,6 +30,15 @@ once = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
 README = (Path(__file__).parent.parent / "README.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 EVENTS, TRACKS, GREETER = PROGRAMS  # a further program needs a test here
+
+
+def main_of(program: str) -> Callable[[], Awaitable[None]]:
+    """What the program runs in its last line, for any event loop."""
+    run = 'anyio.run(main, backend="trio")\n'
+    assert program.endswith(run)
+    names: dict[str, Any] = {}
+    exec(program.removesuffix(run), names)
+    return names["main"]
 
 
 @asynccontextmanager

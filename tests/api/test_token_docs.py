@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from typer.testing import CliRunner
 
 from livekit_trio import api
 from livekit_trio._cli._app import app
 from tests.api.conftest import ENDPOINT_PASSWORD
+from tests.test_readme import main_of
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
 PAGE = (Path(__file__).parents[2] / "docs" / "tokens.md").read_text()
 MAKING, CHECKING, GETTING = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 [COMMAND] = re.findall(r"^```shell\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-in_a_process = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
-"""The programs choose their event loop themselves."""
 
 
 def environment(server: DevServer) -> dict[str, str]:
@@ -37,29 +32,30 @@ def environment(server: DevServer) -> dict[str, str]:
     }
 
 
-async def run(program: str, server: DevServer, *arguments: str) -> str:
-    command = [sys.executable, "-W", "error", "-c", program, *arguments]
-    with anyio.fail_after(60):
-        done = await anyio.run_process(command, env=os.environ | environment(server), stderr=None)
-    return done.stdout.decode()
+@pytest.fixture(autouse=True)
+def in_the_environment(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(server).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.anyio
-@in_a_process
-async def test_making_one(server: DevServer) -> None:
-    assert await run(MAKING, server) == "Ann speaks en in demo\n"
+async def test_making_one(capsys: pytest.CaptureFixture[str]) -> None:
+    await main_of(MAKING)()
+    assert capsys.readouterr().out == "Ann speaks en in demo\n"
+
+
+def test_checking_one(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(CHECKING, {})
+    assert capsys.readouterr().out == "ann\nnobody: the token is malformed\n"
 
 
 @pytest.mark.anyio
-@in_a_process
-async def test_checking_one(server: DevServer) -> None:
-    assert await run(CHECKING, server) == "ann\nnobody: the token is malformed\n"
-
-
-@pytest.mark.anyio
-@in_a_process
-async def test_getting_one(server: DevServer, token_endpoint: str) -> None:
-    assert await run(GETTING, server, token_endpoint) == "ann is in demo\n"
+async def test_getting_one(
+    token_endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["program.py", token_endpoint])
+    await main_of(GETTING)()
+    assert capsys.readouterr().out == "ann is in demo\n"
 
 
 @pytest.mark.prints_secrets(reason="printing a token is what the command is for")

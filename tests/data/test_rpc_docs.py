@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.data.test_rpc_many import BUDGETS
-from tests.test_readme import running, text_until
+from tests.test_readme import main_of
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
@@ -17,25 +17,26 @@ if TYPE_CHECKING:
 TEXT: Final = (Path(__file__).parents[2] / "docs" / "rpc.md").read_text()
 TEXTS, VALUES = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
-once = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
-"""The programs choose their event loop themselves."""
+
+@pytest.fixture(autouse=True)
+def environment(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEKIT_URL", server.url)
+    monkeypatch.setenv("LIVEKIT_API_KEY", server.api_key)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", server.api_secret)
 
 
-@once
 @pytest.mark.anyio
-async def test_a_greeting(server: DevServer, tmp_path: Path) -> None:
-    async with running(TEXTS, server, tmp_path) as program:
-        seen = await text_until(program)
-    greeting, error = seen.splitlines()
+async def test_a_greeting(capsys: pytest.CaptureFixture[str]) -> None:
+    await main_of(TEXTS)()
+    greeting, error = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"hello, ann; \d\.\d s were left", greeting)
     assert error == "Method not supported at destination (1400) True"
 
 
-@once
 @pytest.mark.anyio
-async def test_values(server: DevServer, tmp_path: Path) -> None:
-    async with running(VALUES, server, tmp_path) as program:
-        assert await text_until(program) == "Point(x=2.0, y=1.0)\n"
+async def test_values(capsys: pytest.CaptureFixture[str]) -> None:
+    await main_of(VALUES)()
+    assert capsys.readouterr().out == "Point(x=2.0, y=1.0)\n"
 
 
 def test_the_table_of_times() -> None:
