@@ -156,6 +156,7 @@ async def test_a_track_that_ends_before_its_subscription_is_there() -> None:
     assert received == []
 
 
+@pytest.mark.virtual_time
 async def test_a_lost_subscription_of_a_track_that_goes_on_is_an_error() -> None:
     async with watching() as (_, native, track, _room):
         async with track.subscribe() as frames:

@@ -59,7 +59,7 @@ async def test_frames_of_every_size(pair: Pair) -> None:
                 assert caught.value.kind is Kind.FRAME_SIZE
 
 
-@later_on_asyncio
+@pytest.mark.long  # for a machine that has time
 async def test_paced_frames_all_arrive(pair: Pair) -> None:
     count = 300
     async with pair() as (ann, bob), ann.local_participant.published_data_track("position") as track:

@@ -210,7 +210,7 @@ async def test_a_thread_that_was_left_behind_cleans_up() -> None:
     assert task.cancelled()
     assert file.cleaned_by == []
     file.go_on.set()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not file.cleaned_by:
             await asyncio.sleep(0.001)
     assert file.cleaned_by != [threading.get_ident()]

@@ -38,7 +38,7 @@ async def joined() -> AsyncGenerator[tuple[FakeRoom, rtc.Room]]:
     fake = FakeLibrary()
     native = fake.room()
     with fake.installed():
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             async with rtc.open_room("ws://fake", "token") as room:
                 await anyio.wait_all_tasks_blocked()
                 yield native, room

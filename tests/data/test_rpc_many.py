@@ -150,6 +150,7 @@ async def test_nobody_has_such_a_method_or_name(pair: Pair) -> None:
         assert 0.4 < anyio.current_time() - start < 6, "less than the default"
 
 
+@later_on_asyncio
 @pytest.mark.parametrize(
     "how", ["the recipient leaves", "the recipient's room is left by its body", "the caller leaves"]
 )
@@ -217,9 +218,8 @@ async def test_a_handler_outlives_its_caller(pair: Pair) -> None:
             go_on.set()
             await ended.wait()
             assert bob.local_participant.rpc_statistics().running <= 1
-            with anyio.fail_after(5):
-                while bob.local_participant.rpc_statistics().answered != 1:
-                    await anyio.sleep(0.01)
+            while bob.local_participant.rpc_statistics().answered != 1:
+                await anyio.sleep(0.01)
 
 
 # ---- time: as docs/rpc.md has it
@@ -263,7 +263,7 @@ async def test_the_handlers_budget(pair: Pair) -> None:
                             break
 
 
-@later_on_asyncio
+@pytest.mark.long  # for a machine that has time; the handler's part is told in virtual time
 async def test_who_hears_first_that_time_is_over(pair: Pair) -> None:
     async with pair() as (ann, bob):
         cut_short: list[float] = []
@@ -280,4 +280,5 @@ async def test_who_hears_first_that_time_is_over(pair: Pair) -> None:
         start = anyio.current_time()
         assert await code_of(me, "hang", response_timeout=3.0, max_round_trip_latency=1.5) == Code.RESPONSE_TIMEOUT
         waited = anyio.current_time() - start
-        assert 1.4 < cut_short[0] < waited < 4.4, "the handler's end is answered, and ends the caller's wait"
+        assert cut_short == [pytest.approx(1.5, abs=0.1)]
+        assert 1.4 < waited < 2.5, "the handler's end is answered, and ends the caller's wait"
