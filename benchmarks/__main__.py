@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ALL: Final[dict[str, tuple[Callable[[Bench], Iterable[Figure | Note]], tuple[Row, ...]]]] = {
     "import": (rooms.measure_import, rooms.IMPORT_ROWS),
+    "wakes": (rooms.measure_wakes, rooms.WAKE_ROWS),
     "join": (rooms.measure_join, rooms.JOIN_ROWS),
     "rooms": (rooms.measure_rooms, rooms.ROOM_ROWS),
     "calls": (calls.measure_calls, calls.CALL_ROWS),

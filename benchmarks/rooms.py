@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import time
 from typing import TYPE_CHECKING, Final
 
 from .measure import ROOT, Held, percentiles, running
@@ -39,6 +40,10 @@ IMPORT_ROWS: Final = (
     Row("import", "ms of CPU", at_most(40), headline=True),
     Row("import, and that of the event loop", "ms of CPU", at_most(1, "official"), headline=True),
 )
+WAKE_ROWS: Final = (
+    Row("nothing but an event loop: wake, 30 a second", "μs of CPU"),
+    Row("nothing but an event loop: wake, 100 a second", "μs of CPU"),
+)
 JOIN_ROWS: Final = (
     Row("join p50", "ms", at_most(1, "official")),
     Row("join p95", "ms", at_most(1, "official")),
@@ -66,6 +71,22 @@ def measure_import(bench: Bench) -> Iterator[Figure]:
             own, total = map(statistics.median, zip(*took, strict=True))
             yield "import", subject.name, own
             yield "import, and that of the event loop", subject.name, total
+
+
+def measure_wakes(bench: Bench) -> Iterator[Figure]:
+    """An event loop without any SDK: what each frame of a single stream takes at least."""
+    for rate in (30, 100):
+        for subject in bench.subjects:
+            if subject.backend:
+                command = [subject.executable, "-m", "benchmarks.subjects.wakes", subject.backend]
+                with subprocess.Popen(
+                    command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                ) as process:
+                    for _ in range(round(rate * (1 + bench.seconds))):
+                        time.sleep(1 / rate)
+                        print(file=process.stdin, flush=True)
+                    took, _ = process.communicate()
+                yield f"nothing but an event loop: wake, {rate} a second", subject.name, float(took)
 
 
 def measure_join(bench: Bench) -> Iterator[Figure]:
