@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
 import anyio
@@ -15,7 +15,7 @@ from ._audio_frame import SAMPLE_SIZE, AudioFrame
 from ._audio_mixer import AudioMixer
 from ._audio_source import AudioSource
 from ._platform_audio import AudioDeviceInfo
-from ._services import open_services
+from ._services import open_in_thread, open_services
 from ._validators import check_integer
 
 if TYPE_CHECKING:
@@ -153,11 +153,15 @@ class _Device(anyio.AsyncContextManagerMixin):
     async def _start(self, kind: str) -> Any:
         def start() -> Any:
             stream = getattr(self._library, kind)(**self._settings)
-            stream.start()
+            try:
+                stream.start()
+            except BaseException:
+                stream.close()
+                raise
             return stream
 
         try:
-            return await anyio.to_thread.run_sync(start)
+            return await open_in_thread(start, lambda stream: stream.close())
         except (self._library.PortAudioError, ValueError) as error:
             raise PlatformAudioError(str(error)) from error
 
@@ -189,14 +193,13 @@ class InputCapture(_Device):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         self._enter()
-        stream = await self._start("RawInputStream")
         try:
-            async with open_services() as tasks:
-                tasks.start_soon(self._capture, stream)
-                yield self
+            with closing(await self._start("RawInputStream")) as stream:
+                async with open_services() as tasks:
+                    tasks.start_soon(self._capture, stream)
+                    yield self
         finally:
             self._state = "closed"
-            stream.close()
             self._source.close()
         if self._error is not None:
             raise self._error
@@ -233,18 +236,17 @@ class OutputPlayer(_Device):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         self._enter()
-        stream = await self._start("RawOutputStream")
         try:
-            async with self._mixer, open_services() as tasks:
-                tasks.start_soon(self._play, stream)
-                try:
-                    yield self
-                finally:
-                    for track in list(self._playing):
-                        self.remove_track(track)
+            with closing(await self._start("RawOutputStream")) as stream:
+                async with self._mixer, open_services() as tasks:
+                    tasks.start_soon(self._play, stream)
+                    try:
+                        yield self
+                    finally:
+                        for track in list(self._playing):
+                            self.remove_track(track)
         finally:
             self._state = "closed"
-            stream.close()
         if self._error is not None:
             raise self._error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Final, Self, final
 
 import anyio
@@ -14,7 +14,7 @@ from typing_extensions import override
 from .._errors import StreamClosedError
 from ._audio_frame import AudioFrame
 from ._audio_source import AudioSource
-from ._services import open_services
+from ._services import open_in_thread, open_services
 from ._track import LocalAudioTrack, LocalVideoTrack
 from ._validators import check_integer
 from ._video_source import VideoSource
@@ -119,24 +119,22 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
         if self._state != "new":
             raise StreamClosedError("a file source is entered once; make another one")
         self._state = "open"
-        reader = self._reader = await anyio.to_thread.run_sync(self._open)
         try:
-            if reader.has_audio:
-                sound = AudioSource(self._sample_rate, self._num_channels, queue_size_ms=1000)
-                self._audio = sound, LocalAudioTrack.create_audio_track("audio", sound)
-            if reader.video_size is not None:
-                pictures = VideoSource(*reader.video_size)
-                self._video = pictures, LocalVideoTrack.create_video_track("video", pictures)
-            async with open_services() as tasks:
-                tasks.start_soon(self._run, lambda: self._decode(reader))
-                tasks.start_soon(self._run, self._play)
-                try:
+            with closing(await open_in_thread(self._open, lambda reader: reader.close())) as reader:
+                self._reader = reader
+                if reader.has_audio:
+                    sound = AudioSource(self._sample_rate, self._num_channels, queue_size_ms=1000)
+                    self._audio = sound, LocalAudioTrack.create_audio_track("audio", sound)
+                if reader.video_size is not None:
+                    pictures = VideoSource(*reader.video_size)
+                    self._video = pictures, LocalVideoTrack.create_video_track("video", pictures)
+                async with open_services() as tasks:
+                    tasks.start_soon(self._run, lambda: self._decode(reader))
+                    tasks.start_soon(self._run, self._play)
                     yield self
-                finally:
-                    self._state = "closed"
-                    self._tell()
         finally:
-            reader.close()
+            self._state = "closed"
+            self._tell()
         if self._error is not None:
             raise self._error
 

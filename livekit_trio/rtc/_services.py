@@ -1,16 +1,20 @@
-"""A nursery for tasks of ours around a body of the user's."""
+"""What blocks of ours share: a nursery around a body of the user's, and things that are opened in a thread."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+import threading
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+import anyio.to_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from anyio.abc import TaskGroup
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -38,3 +42,29 @@ async def open_services() -> AsyncGenerator[TaskGroup]:
             raise body_error
     finally:
         del body_error  # it refers to this frame
+
+
+async def open_in_thread(make: Callable[[], T], close: Callable[[T], object]) -> T:
+    """Make something in a thread, where that blocks.
+
+    A plain Task.cancel() does not wait for the thread; then what is made is closed at once, by whoever comes last.
+    """
+    made: list[T] = []
+    unwanted = threading.Event()
+
+    def discard() -> None:
+        with suppress(IndexError):
+            close(made.pop())
+
+    def work() -> None:
+        made.append(make())
+        if unwanted.is_set():
+            discard()
+
+    try:
+        await anyio.to_thread.run_sync(work)
+    except BaseException:
+        unwanted.set()
+        discard()
+        raise
+    return made.pop()

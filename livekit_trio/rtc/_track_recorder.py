@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
@@ -169,9 +169,9 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
         if self._state != "new":
             raise StreamClosedError("a recorder is entered once; make another one")
         self._state = "open"
-        with ExitStack() as streams:
-            writer = self._open(streams)
-            try:
+        try:
+            # It is closed here where a plain Task.cancel() has cut the shield short.
+            with ExitStack() as streams, closing(self._open(streams)) as writer:
                 async with open_services() as tasks:
                     for take in self._takes:
                         tasks.start_soon(self._read, take)
@@ -182,9 +182,8 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                         with anyio.CancelScope(shield=True):
                             await self._stop_reading()
                             await self._finish(writer)
-            finally:
-                self._state = "closed"
-                writer.close()  # also where a plain Task.cancel() has cut the shield short
+        finally:
+            self._state = "closed"
         if self._error is not None:
             raise self._error
 
