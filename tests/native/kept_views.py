@@ -22,9 +22,10 @@ import anyio
 
 from livekit_trio import rtc
 from livekit_trio._ffi._load import use_library
-from livekit_trio._ffi._messages import event_class
 from livekit_trio._ffi._proto import FfiEvent
 from livekit_trio.rtc._audio_stream import open_audio_stream
+from livekit_trio.rtc._media_feed import follow_track
+from livekit_trio.rtc._track import TrackFacts
 from livekit_trio.rtc._video_stream import open_video_stream
 
 from .fake_control import HANDLE, POINTER, FakeControl, Flood
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from livekit_trio.rtc._media_feed import MediaFeed
+    Stream = rtc.AudioStream | rtc.VideoStream
 
 FRESH: Final = b"\x11"
 """What the fake fills memory with; 0xDD when it is freed."""
+
+TRACK: Final = TrackFacts(handle=1, sid="TR_fake", name="fake", kind=rtc.TrackKind.KIND_UNKNOWN)
+"""The fake asks nothing of it."""
 
 COUNT: Final = 64
 WIDTH, HEIGHT, SAMPLES = 17, 9, 480
@@ -61,17 +65,10 @@ class Stage:
         self.control = FakeControl(fake, folder / "libfake.so")
         entries = [self.control.address(f"livekit_ffi_{name}") for name in ("initialize", "request", "drop_handle")]
         self.library = module.load(str(self.control.path), *entries, "test", "0")
-        self.stream = 0
-
-    def follow(self, feed: MediaFeed) -> Callable[[], None]:
-        """Let a stream have the frames of a native one, whose handle is the newest."""
-        feed.attach(1)
-        self.stream = feed._native.handle  # type: ignore[union-attr]
-        return lambda: None
 
     def audio(self, capacity: int = COUNT) -> rtc.AudioStream:
         return open_audio_stream(
-            self.follow,
+            follow_track(TRACK, None),
             sample_rate=48_000,
             num_channels=1,
             frame_size_ms=None,
@@ -81,11 +78,13 @@ class Stage:
         )
 
     def video(self) -> rtc.VideoStream:
-        return open_video_stream(self.follow, format=None, capacity=COUNT, overflow="drop_oldest", processor=None)
+        return open_video_stream(
+            follow_track(TRACK, None), format=None, capacity=COUNT, overflow="drop_oldest", processor=None
+        )
 
-    def start(self, kind: str, count: int = COUNT, per_second: int = 0) -> None:
+    def start(self, frames: Stream, count: int = COUNT, per_second: int = 0) -> None:
         """Let frames come from a native thread."""
-        if kind == "audio":
+        if isinstance(frames, rtc.AudioStream):
             info = {"data_ptr": POINTER, "num_channels": 1, "sample_rate": 48_000, "samples_per_channel": SAMPLES}
             received = {"frame": {"handle": {"id": HANDLE}, "info": info}}
             memory = 2 * SAMPLES
@@ -93,9 +92,10 @@ class Stage:
             info = {"type": rtc.VideoBufferType.I420, "width": WIDTH, "height": HEIGHT, "data_ptr": POINTER}
             received = {"buffer": {"handle": {"id": HANDLE}, "info": info}, "timestamp_us": 1, "rotation": 0}
             memory = WIDTH * HEIGHT + 2 * ((WIDTH + 1) // 2) * ((HEIGHT + 1) // 2)
-        name = f"{kind}_stream_event"
-        event = FfiEvent(**{name: event_class(name)(stream_handle=self.stream, frame_received=received)})
-        self.control.start_floods([Flood(event.SerializeToString(), count, per_second, memory)])
+        native = frames._feed._native
+        name = "audio_stream_event" if isinstance(frames, rtc.AudioStream) else "video_stream_event"
+        fields: Any = {name: {"stream_handle": native and native.handle, "frame_received": received}}
+        self.control.start_floods([Flood(FfiEvent(**fields).SerializeToString(), count, per_second, memory)])
 
     def check_freed(self, what: str) -> None:
         gc.collect()
@@ -121,7 +121,7 @@ async def kept_views(stage: Stage, kind: str) -> list[Any]:
     """Read some frames and keep one view of each; others wait unread when the stream is closed."""
     kept: list[Any] = []
     with stage.audio() if kind == "audio" else stage.video() as frames:
-        stage.start(kind)
+        stage.start(frames)
         for number in range(COUNT // 2):
             frame = await frames.receive()
             kept.append(views_of(frame)[number % 4])
@@ -156,7 +156,7 @@ def keep(stage: Stage, kind: str) -> None:
 
 async def hand_over(stage: Stage, queues: list[SimpleQueue[Any]]) -> None:
     with stage.audio(capacity=4) as frames:
-        stage.start("audio", 2000, 5000)
+        stage.start(frames, 2000, 5000)
         while stage.control.threads_running():
             with anyio.move_on_after(0.05):
                 queues[frames.statistics().delivered % len(queues)].put((await frames.receive()).data)
