@@ -134,6 +134,8 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
                     yield self
         finally:
             self._state = "closed"
+            self._sounds.clear()
+            self._pictures.clear()
             self._tell()
         if self._error is not None:
             raise self._error

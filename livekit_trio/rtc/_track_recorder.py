@@ -184,6 +184,7 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
                             await self._finish(writer)
         finally:
             self._state = "closed"
+            self._queue.clear()  # what that has left
         if self._error is not None:
             raise self._error
 
