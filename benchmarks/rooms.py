@@ -32,7 +32,7 @@ end = time.process_time()
 print((end - start) * 1e3, (end - beginning) * 1e3)
 """
 FEW, MANY = 1, 30
-COUNTS: Final = (FEW, 10, MANY, 100)
+COUNTS: Final = (FEW, MANY, 100)
 RATE: Final = 600
 """Packets a second, in all rooms together."""
 
@@ -50,7 +50,6 @@ JOIN_ROWS: Final = (
 )
 ROOM_ROWS: Final = (
     Row("1 room: packet received", "μs of CPU", at_most(1, "official")),
-    Row("10 rooms: packet received", "μs of CPU", at_most(1, "official")),
     Row("30 rooms: packet received", "μs of CPU", at_most(1.15, "floor"), headline=True),
     Row("100 rooms: packet received", "μs of CPU", at_most(1, "official")),
     Row("a further room: descriptors", "", at_most(1, "official"), headline=True),
