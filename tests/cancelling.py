@@ -84,6 +84,19 @@ async def cancel_at(program: Program, at: int, way: str, on_cancel: Callable[[],
     return watched.suspensions >= at
 
 
+async def cancel_after(program: Program, seconds: float, way: str) -> None:
+    """Run *program* for that long at most; by SCOPE or TASK."""
+    if way == SCOPE:
+        with anyio.move_on_after(seconds):
+            await program()
+        return
+    task = asyncio.ensure_future(program())
+    await asyncio.wait([task], timeout=seconds)
+    task.cancel()
+    await asyncio.wait([task])
+    _raise_unless_cancelled(task)
+
+
 def _nothing() -> None:
     pass
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,11 +19,14 @@ import pytest
 from livekit_trio import rtc
 from livekit_trio.testing import assert_idle, colour_bars
 from livekit_trio.testing._fake_library import FakeLibrary
-from tests.cancelling import TASK, TIMEOUT, cancel_at, ways
+from tests.cancelling import SCOPE, TASK, TIMEOUT, cancel_after, cancel_at, ways
 from tests.media.fakes import AUDIO, VIDEO, send, staged
+from tests.media.rooms import joined, remote_audio, remote_video
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from livekit_trio.testing import DevServer
 
 
 pytestmark = pytest.mark.anyio
@@ -251,3 +254,45 @@ async def use_devices() -> None:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", microphone.source)
         speaker.add_track(track)
         await anyio.sleep(0.01)
+
+
+# ---- with the real library
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("nothing_left")
+async def test_cancelled_at_some_moments_in_a_real_room(
+    server: DevServer, room_name: str, flash: Path, tmp_path: Path, anyio_backend_name: str
+) -> None:
+    async with joined(server, room_name, "ann", "bob") as (ann, bob):
+        for number, seconds in enumerate((0.0, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 0.8, 1.3)):
+            way = TASK if anyio_backend_name == "asyncio" and number % 2 else SCOPE
+            await cancel_after(lambda: play_and_record(ann, bob, flash, tmp_path / "call.mkv"), seconds, way)
+            await wait_closed(tmp_path.parent)
+            with anyio.fail_after(30):  # a moment of publishing may have come too late to be cancelled at once
+                await bob.wait_until(lambda: not bob.remote_participants["ann"].track_publications)
+            assert not ann.local_participant.track_publications
+
+
+async def play_and_record(ann: rtc.Room, bob: rtc.Room, film: Path, path: Path) -> None:
+    """Play a file again and again, feed a synchronizer beside it, and record what arrives of both, until cancelled."""
+    sound, picture = rtc.AudioFrame.create(RATE, 1, RATE // 100), colour_bars(1, 160, 90)
+    me = ann.local_participant
+    with rtc.AudioSource(RATE, 1) as source, rtc.VideoSource(160, 90) as camera:
+        tracks = (
+            rtc.LocalAudioTrack.create_audio_track("sound", source),
+            rtc.LocalVideoTrack.create_video_track("picture", camera),
+        )
+        async with (
+            rtc.MediaFileSource(film, loop=True) as played,
+            rtc.AVSynchronizer(audio_source=source, video_source=camera, video_fps=30) as both,
+            AsyncExitStack() as published,
+        ):
+            played.resume()
+            for track in (*tracks, played.audio_track, played.video_track):
+                assert track is not None
+                await published.enter_async_context(me.published_track(track))
+            async with rtc.TrackRecorder(path, [await remote_audio(bob), await remote_video(bob)]):
+                while True:
+                    await both.push(picture)
+                    await both.push(sound)
