@@ -59,7 +59,7 @@ from ._webhook import WebhookReceiver as WebhookReceiver
 from ._webhook_app import webhook_app as webhook_app
 
 if TYPE_CHECKING:
-    from ._messages import *  # noqa: F403
+    from ._messages import *  # noqa: F403 - whatever livekit-protocol's modules export
 else:
 
     def __getattr__(name: str) -> object:

@@ -35,7 +35,7 @@ def _strings(values: Iterable[str] | None) -> tuple[str, ...] | None:
     if values is None:
         return None
     copy = tuple(values)
-    if isinstance(values, str) or not all(isinstance(value, str) for value in copy):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(values, str) or not all(isinstance(value, str) for value in copy):  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
         raise TypeError("expected several strings")
     return copy
 

@@ -74,7 +74,7 @@ class AsyncTransport:
                         response = await self._client.send(built, follow_redirects=False)
                         return _read(request, response)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                return _failure(request, error, trace)  # noqa: ASYNC910
+                return _failure(request, error, trace)  # noqa: ASYNC910 - there was a request
             except BaseException:
                 await trace.close_handshake()  # noqa: ASYNC102 - shielded itself
                 raise
@@ -219,7 +219,7 @@ class _Once:
     async def __anext__(self) -> bytes:  # noqa: ASYNC910 - never waits
         if not self._values:
             raise StopAsyncIteration
-        return self._values.pop()  # noqa: ASYNC910
+        return self._values.pop()  # noqa: ASYNC910 - never waits
 
 
 def _build(client: httpx.AsyncClient | httpx.Client, request: HttpRequest, watch: Callable[..., Any]) -> httpx.Request:

@@ -68,7 +68,7 @@ class AudioStream(MediaStream[AudioFrame]):
         info = frame.info
         rate, channels, samples = info.sample_rate, info.num_channels, info.samples_per_channel
         buffer = self._runtime.library.buffer(frame.handle.id, info.data_ptr, SAMPLE_SIZE * channels * samples)
-        return AudioFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return AudioFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for streams
             buffer, rate, channels, samples, received_at=stamp_ns * 1e-9, dropped_before=dropped
         )
 

@@ -264,7 +264,7 @@ class EncoderFeedbackStream(
                     )
                 if self._source.closed:
                     raise EndOfStream
-                self._taken += self._source._take_feedback()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                self._taken += self._source._take_feedback()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for its feedback stream
                 if not self._taken:
                     await anyio.sleep(POLL_INTERVAL)
             return self._taken.popleft()

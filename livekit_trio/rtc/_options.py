@@ -82,7 +82,7 @@ class IceServer:
 
 def _ice_servers(value: Iterable[IceServer]) -> tuple[IceServer, ...]:
     servers = tuple(value)
-    if not all(isinstance(server, IceServer) for server in servers):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not all(isinstance(server, IceServer) for server in servers):  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
         raise TypeError("ice_servers must hold IceServer objects only")
     return servers
 

@@ -30,7 +30,7 @@ def _framerate(_instance: object, attribute: attrs.Attribute[Any], value: object
 def _features(value: Iterable[FrameMetadataFeature]) -> tuple[FrameMetadataFeature, ...]:
     features = tuple(value)
     for feature in features:
-        if not isinstance(feature, FrameMetadataFeature) or not feature.is_known:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(feature, FrameMetadataFeature) or not feature.is_known:  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
             raise TypeError(f"frame_metadata_features must hold FrameMetadataFeature members only, not {feature!r}")
     return features
 

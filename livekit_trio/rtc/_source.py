@@ -72,4 +72,4 @@ def native_of(source: Source) -> NativeObject:
     Raises:
         SourceClosedError: it was closed.
     """
-    return source._opened()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return source._opened()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for tracks

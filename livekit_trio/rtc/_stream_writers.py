@@ -172,7 +172,7 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
             call = self._close("cancelled" if cancelled else type(exc).__name__, {})
             if isinstance(exc, GeneratorExit):
                 call.forsake()  # nothing can be waited for
-                return  # noqa: ASYNC910
+                return  # noqa: ASYNC910 - as said
             with anyio.move_on_after(CLOSE_GRACE):
                 await self._finish(call)
 

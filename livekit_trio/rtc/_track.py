@@ -381,9 +381,9 @@ VideoTrack: TypeAlias = LocalVideoTrack | RemoteVideoTrack
 
 
 def _create(name: str, source: Source, kind: TrackKind) -> tuple[TrackFacts, NativeObject, Source]:
-    if not isinstance(source, Source) or source.kind != kind:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(source, Source) or source.kind != kind:  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
         raise TypeError(f"a track needs a source of {kind.name}, not {source!r}")
-    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
         raise TypeError(f"a track's name must be a string, not {name!r}")
     native = native_of(source)
     made = _request_track(native, kind, name)
@@ -403,9 +403,9 @@ def native_track(track: LocalAudioTrack | LocalVideoTrack) -> NativeObject:
     Raises:
         SourceClosedError: it was closed, or it was published before and its source is closed now.
     """
-    return track._for_publishing()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return track._for_publishing()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for publishing and the like
 
 
 def facts_of(track: Track) -> TrackFacts:
     """The record behind a view, for the modules of this package."""
-    return track._facts  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return track._facts  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for publishing and the like

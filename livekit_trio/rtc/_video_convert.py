@@ -96,7 +96,7 @@ def _hop(frame: VideoFrame, target: Type) -> VideoFrame:
 
 
 def _replaced(frame: VideoFrame, target: Type, pixels: Any) -> VideoFrame:
-    return frame._with_data(target, pixels)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return frame._with_data(target, pixels)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for conversions
 
 
 def _natively(frame: VideoFrame, target: Type) -> VideoFrame:

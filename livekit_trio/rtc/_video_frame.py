@@ -46,7 +46,7 @@ class FrameMetadata:
         for name, value, bits in (("user_timestamp", self.user_timestamp, 64), ("frame_id", self.frame_id, 32)):
             if value is not None and not 0 <= index(value) < 2**bits:
                 raise ValueError(f"{name} must be an unsigned number of {bits} bits, not {value}")
-        if self.user_data is not None and not isinstance(self.user_data, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if self.user_data is not None and not isinstance(self.user_data, bytes):  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
             raise TypeError(f"user_data must be bytes, not {type(self.user_data).__name__}")
 
 

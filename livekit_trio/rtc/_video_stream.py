@@ -72,7 +72,7 @@ class VideoStream(MediaStream[VideoFrame]):
         kind = VideoBufferType(info.type)
         size = frame_size(kind, info.width, info.height)
         buffer = self._runtime.library.buffer(received.buffer.handle.id, info.data_ptr, size)
-        return VideoFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return VideoFrame._from_native(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - there for streams
             buffer,
             info.width,
             info.height,
