@@ -28,7 +28,10 @@ def resident() -> int:
 
 async def made_up(track: rtc.RemoteAudioTrack) -> float:
     """Which part of the track's samples so far."""
-    streams = (await track.get_stats()).of(stats.InboundRtpStats)
+    try:
+        streams = (await track.get_stats()).of(stats.InboundRtpStats)
+    except rtc.OperationError:
+        return 1  # it has ended
     return sum(each.concealed_samples for each in streams) / max(
         1, sum(each.total_samples_received for each in streams)
     )
