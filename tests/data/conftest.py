@@ -37,6 +37,18 @@ few_or_many: Final = pytest.mark.parametrize(
 )
 """What is repeated to be sure is repeated with `long`."""
 
+meanwhile_or_late: Final = pytest.mark.parametrize(
+    ("anyio_backend", "late"),
+    [
+        pytest.param("trio", False, id="trio-answered meanwhile"),
+        pytest.param("trio", True, id="trio-answered after the end"),
+        pytest.param("asyncio", False, id="asyncio-answered meanwhile"),
+        pytest.param("asyncio", True, id="asyncio-answered after the end", marks=pytest.mark.long),
+    ],
+    indirect=["anyio_backend"],
+)
+"""When the native side answers who was cancelled; asyncio, with its three ways to cancel, waits long for the second."""
+
 
 @pytest.fixture
 def pair(server: DevServer, room_name: str) -> Pair:

@@ -19,6 +19,7 @@ from livekit_trio.rtc._inflow import SMALLEST
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from tests.cancelling import ways
+from tests.data.conftest import meanwhile_or_late
 from tests.rtc.test_cancel import Delays, cancel_once
 
 if TYPE_CHECKING:
@@ -353,7 +354,7 @@ async def test_it_is_not_taken_if_it_cannot_be_read() -> None:
             assert incoming._open == 0
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["answered meanwhile", "answered after the end"])
+@meanwhile_or_late
 async def test_cancelled_at_every_suspension(anyio_backend_name: str, tmp_path: Path, *, late: bool) -> None:
     for way in ways(anyio_backend_name):
         for at in itertools.count(1):

@@ -15,6 +15,7 @@ from livekit_trio import rtc
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from tests.cancelling import ways
+from tests.data.conftest import meanwhile_or_late
 from tests.data.test_rpc_serving import joined
 from tests.rtc.test_cancel import Delays, cancel_once
 
@@ -121,7 +122,7 @@ async def test_interceptors() -> None:
         assert shouting.errors == [42]
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["answered meanwhile", "answered after the end"])
+@meanwhile_or_late
 async def test_cancelled_at_every_suspension(anyio_backend_name: str, *, late: bool) -> None:
     """A call of ours, and a handler of the same room: nothing is left, and the native side is answered."""
     for way in ways(anyio_backend_name):

@@ -14,6 +14,7 @@ from livekit_trio.rtc._stream_writers import PIECE
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from tests.cancelling import ways
+from tests.data.conftest import meanwhile_or_late
 from tests.data.test_readers import joined
 from tests.rtc.test_cancel import Delays, cancel_once
 from tests.rtc.test_close_matrix import CAUSES
@@ -372,7 +373,7 @@ async def send_a_file(me: rtc.LocalParticipant, file: Path) -> None:
         (send_a_file, "byte_stream_write"),
     ],
 )
-@pytest.mark.parametrize("late", [False, True], ids=["answered meanwhile", "answered after the end"])
+@meanwhile_or_late
 async def test_cancelled_at_every_suspension(
     anyio_backend_name: str,
     tmp_path: Path,
