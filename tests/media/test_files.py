@@ -192,7 +192,7 @@ async def test_every_delivered_frame_is_in_the_file(
             sound, picture = recorder.statistics()
     assert (sound.dropped, picture.dropped) == (0, 0)
     assert (sound.written, picture.written) == (sound.delivered, picture.delivered)
-    assert (sound.samples, sound.silence % 480) == (sound.written * 480, 0)
+    assert sound.samples == sound.written * 480
     pictures = decoded(path, "video")
     assert len(pictures) == picture.written > 10
     counters = [read_counter(rtc.VideoFrame.from_av(frame)) or 0 for frame in pictures]

@@ -30,15 +30,20 @@ SETTLING: Final = 50
 """Frames of sound before one believes it: the decoder begins with silence."""
 
 
-async def hear(track: rtc.RemoteAudioTrack) -> float:
-    """The frequency of a second of sound, in Hz."""
+async def hear(track: rtc.RemoteAudioTrack, frequency: float) -> None:
+    """Wait for a second of sound that has this frequency, in Hz: a machine that is busy makes gaps."""
     frames: list[rtc.AudioFrame] = []
+    heard: list[float] = []
     with track.open_stream() as stream:
         async for frame in stream:
             frames.append(frame)
             if len(frames) == SETTLING + 100:
-                break
-    return tone_frequency(frames[SETTLING:])
+                heard.append(tone_frequency(frames[SETTLING:]))
+                if heard[-1] == pytest.approx(frequency, rel=0.01):
+                    return
+                frames.clear()
+            assert len(heard) < 10, heard
+    raise AssertionError("the track has ended")
 
 
 async def see(track: rtc.RemoteVideoTrack, count: int = PICTURES) -> tuple[list[int], rtc.VideoFrame]:
@@ -71,7 +76,7 @@ async def test_sound_both_ways(server: DevServer, room_name: str, peer: Official
     async with joined(server, room_name, "ours") as (room,), playing(room, frequency=600):
         await peer.ask("publish_tone", hz=440)
         with anyio.fail_after(60):
-            assert await hear(await remote_audio(room)) == pytest.approx(440, rel=0.01)
+            await hear(await remote_audio(room), 440)
             await peer.wait_for("track_subscribed", identity="ours")
             assert (await peer.ask("hear", identity="ours"))["hz"] == pytest.approx(600, rel=0.01)
 

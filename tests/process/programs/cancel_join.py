@@ -52,7 +52,7 @@ class Cancelled:
             self.cancelled_in[where] += 1
 
     async def join_again(self, identity: str) -> None:
-        async with rtc.open_room(self.url, self.token(identity)) as room:
+        async with rtc.open_room(self.url, self.token(identity), connect_timeout=60) as room:
             await room.local_participant.publish_data(b"here again")
             # Nobody throws us out as the second of that name: what was cancelled has gone, or will go by itself.
             with anyio.move_on_after(0.1):
