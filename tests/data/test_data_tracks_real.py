@@ -30,19 +30,20 @@ async def push_until_received(
     track: rtc.LocalDataTrack, frames: rtc.DataTrackStream, frame: rtc.DataTrackFrame
 ) -> rtc.DataTrackFrame:
     """Again and again, since nobody says when the subscription is there, and what is lost is lost."""
+
+    async def push() -> None:
+        while True:
+            await track.push(frame)
+            await anyio.sleep(0.02 + len(frame.payload) / 1e6)
+
+    received: rtc.DataTrackFrame | None = None
     async with anyio.create_task_group() as group:
-
-        async def push() -> None:
-            while True:
-                await track.push(frame)
-                await anyio.sleep(0.02 + len(frame.payload) / 1e6)
-
         group.start_soon(push)
-        while (received := await frames.receive()).user_timestamp != frame.user_timestamp:
-            pass  # one that was pushed for an earlier subscription
+        while received is None or received.user_timestamp != frame.user_timestamp:
+            received = await frames.receive()  # perhaps one that was pushed for an earlier subscription
         group.cancel_scope.cancel()
-        return received
-    raise AssertionError("cancelled")
+    assert received is not None
+    return received
 
 
 async def test_frames_of_every_size(pair: Pair) -> None:
