@@ -33,6 +33,7 @@ ALL: Final[dict[str, tuple[Callable[[Bench], Iterable[Figure | Note]], tuple[Row
     "wakes": (rooms.measure_wakes, rooms.WAKE_ROWS),
     "join": (rooms.measure_join, rooms.JOIN_ROWS),
     "rooms": (rooms.measure_rooms, rooms.ROOM_ROWS),
+    "holdings": (rooms.measure_holdings, rooms.HOLDING_ROWS),
     "calls": (calls.measure_calls, calls.CALL_ROWS),
     "latency": (calls.measure_latency, calls.LATENCY_ROWS),
     "streams": (streams.measure_streams, streams.STREAM_ROWS),
@@ -43,8 +44,8 @@ ALL: Final[dict[str, tuple[Callable[[Bench], Iterable[Figure | Note]], tuple[Row
     "api": (api.measure_api, api.API_ROWS),
     "files": (streams.measure_files, streams.FILE_ROWS),
 }
-ONCE: Final = {"files"}
-"""What takes long and is the same in each round."""
+ONCE: Final = {"files", "holdings"}
+"""What takes long and is much the same in each round."""
 ROWS: Final = tuple(row for _, rows in ALL.values() for row in rows)
 
 

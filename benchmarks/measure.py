@@ -98,9 +98,9 @@ class Bench:
     def run(self, subject: Subject, program: str, *arguments: str) -> list[str]:
         """What the program prints."""
         command = subject.command(program, *arguments)
-        done = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, timeout=LIMIT
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=LIMIT)
+        if done.returncode:
+            raise RuntimeError(f"{subject.name}, {arguments[0]}: {done.stderr.strip().splitlines()[-1:]}")
         return done.stdout.splitlines()
 
     def joining(self, subject: Subject, rooms: Sequence[str], *identities: str) -> str:

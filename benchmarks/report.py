@@ -176,7 +176,7 @@ class Report:
         """Bars for the headlines, those of each row beside its longest."""
         rows = [row for row in self.measured if row.headline and row.name in self.values]
         colours = dict(zip(SUBJECTS, ("#9aa0a6", "#d9822b", "#1f6feb", "#7fb0ff"), strict=True))
-        left, width, bar, y = 330, 400, 11, 50
+        left, width, bar, y = 380, 400, 11, 50
         parts: list[str] = []
         for number, (subject, colour) in enumerate(colours.items()):
             parts.append(f'<rect x="{left + 130 * number}" y="18" width="11" height="11" fill="{colour}"/>')
@@ -184,6 +184,7 @@ class Report:
         for row in rows:
             medians = {subject: self.median(row.name, subject) for subject in self.values[row.name]}
             name = f"{row.name}, {row.unit}" if row.unit else row.name
+            name += " (more is better)" if row.goal and row.goal.text.startswith("≥") else ""
             parts.append(f'<text x="{left - 8}" y="{y + 22}" text-anchor="end">{escape(name)}</text>')
             for subject in SUBJECTS:
                 if subject in medians:

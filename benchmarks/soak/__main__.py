@@ -102,11 +102,11 @@ class Soak:
             for number, (name, fault) in enumerate(itertools.cycle(self.faults().items())):
                 if anyio.current_time() - begin > minutes * 60 - self.period / 2:
                     break
+                end = begin + (number + 1) * self.period
                 async with anyio.create_task_group() as coming_and_going:
                     coming_and_going.start_soon(run_guests, pairs)
                     for offset, kind in enumerate(("sound", "sound", "picture")):
-                        coming_and_going.start_soon(run_media, pairs[(number + 3 * offset) % ROOMS], kind)
-                    end = begin + (number + 1) * self.period
+                        coming_and_going.start_soon(run_media, pairs[(number + 3 * offset) % ROOMS], kind, number)
                     await anyio.sleep(self.period * QUIET_BEFORE)
                     await fault()
                     await anyio.sleep(end - self.period * QUIET_AFTER - anyio.current_time())

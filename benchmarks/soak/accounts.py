@@ -161,6 +161,9 @@ def _judge_rest(diary: list[dict[str, Any]], room: int, cuts: list[Cut], verdict
     for entry in diary:
         if entry["what"] == "failed" and not in_a_cut(entry["at"]) and not in_a_cut(entry.get("since", entry["at"])):
             verdict.problems.append(f"room {room}: {entry['doing']}: {entry['error']}")
+    for kind in ("sound", "picture"):
+        frames = sum(entry["frames"] for entry in diary if entry["what"] == "media" and entry["kind"] == kind)
+        verdict.counts[f"{kind}, frames heard or seen"] += frames
     verdict.counts["failures"] += sum(entry["what"] == "failed" for entry in diary)
     verdict.counts["joins of guests"] += sum(entry["what"] == "guest" for entry in diary)
 

@@ -33,6 +33,8 @@ UPDATE_TIMEOUT: Final = 5.5
 
 @attrs.define(eq=False)
 class LocalFacts(ParticipantFacts[LocalPublicationFacts]):
+    reconnecting: bool = attrs.field(default=False, init=False)
+    """Between `Reconnecting` and `Reconnected`."""
     updating: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
     """One update at a time: natively each also sends the other values as they are then, and would take another one back."""
     rpc: RpcServer = attrs.field(init=False)

@@ -26,7 +26,7 @@ from ._events import (
 from ._hold_back import HoldBack
 from ._local_participant import LocalFacts
 from ._participant import RemoteFacts
-from ._publication import LocalPublicationFacts, RemotePublicationFacts
+from ._publication import LocalPublicationFacts, RemotePublicationFacts, unpublishing
 from ._track import facts_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class Model:
         self.on_stream = on_stream
         self.info = _convert.room_info(result.room.info)
         self.state = ConnectionState.CONN_CONNECTED
-        self.reconnecting = False
         self.reason: DisconnectReason | None = None
         self.eos = False
         self.speakers: tuple[AnyParticipant, ...] = ()
@@ -248,16 +247,17 @@ class Model:
         again (measured).
         """
         permissions = self.local.info.permissions
-        for sid, publication in self.local.publications.items():
-            if permissions is None or permissions.why_not(publication.info.source) is None:
-                continue
-            self.withdraw(sid)
+        for publication in self.local.publications.values():
+            if permissions is not None and permissions.why_not(publication.info.source) is not None:
+                publication.withdrawn = True
+                if not self.local.reconnecting:
+                    self.withdraw(publication)
 
-    def withdraw(self, sid: str) -> None:
-        """Unpublish a track of ours; nobody waits for that."""
-        fields = {"local_participant_handle": self.local.handle, "track_sid": sid, "stop_on_unpublish": False}
+    def withdraw(self, publication: LocalPublicationFacts) -> None:
+        """Ask for the end of a track of ours; nobody waits for the answer."""
+        publication.asked = True
         try:
-            self.link.send("unpublish_track", **fields)
+            self.link.send("unpublish_track", **unpublishing(self.local.handle, publication.info.sid))
         except (NativeRefusalError, RoomClosedError):
             self.count("not withdrawn")
 

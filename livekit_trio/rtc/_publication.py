@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import anyio
 import anyio.lowlevel
@@ -46,12 +46,21 @@ class LocalPublicationFacts(PublicationFacts):
     track: LocalTrack
     announced: bool = attrs.field(default=False, init=False)
     subscribed: bool = attrs.field(default=False, init=False)
-    withdrawals: list[anyio.CancelScope] = attrs.field(factory=list[anyio.CancelScope], init=False)
-    """The waits for its end, one for each request to unpublish it; a reconnect that has swallowed the answer ends them."""
+    withdrawn: bool = attrs.field(default=False, init=False)
+    """Whether it is to end."""
+    asked: bool = attrs.field(default=False, init=False)
+    """Whether the native side was asked to end it, under the SID that it has now."""
+    waits: list[anyio.CancelScope] = attrs.field(factory=list[anyio.CancelScope], init=False)
+    """The waits for answers to that; a reconnect that has swallowed the answers ends them."""
     view: LocalTrackPublication = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.view = make(LocalTrackPublication, self)
+
+
+def unpublishing(participant_handle: int, sid: str) -> dict[str, Any]:
+    """The fields of the request to unpublish a track of ours."""
+    return {"local_participant_handle": participant_handle, "track_sid": sid, "stop_on_unpublish": False}
 
 
 @attrs.define(eq=False)

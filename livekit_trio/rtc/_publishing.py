@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.lowlevel
 
 from .._errors import PublishTrackError, RoomClosedError, UnpublishTrackError
 from .._guard import MadeByTheRoom
+from ._publication import unpublishing
 from ._publish_options import TrackPublishOptions, native_options
 from ._track import LocalAudioTrack, LocalVideoTrack, facts_of, native_track
 
@@ -61,7 +62,7 @@ class Publishing(metaclass=MadeByTheRoom):
             PublishTrackRequest (livekit-ffi room.proto).
         """
         facts = self._local
-        if not isinstance(track, (LocalAudioTrack, LocalVideoTrack)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(track, (LocalAudioTrack, LocalVideoTrack)):  # pyright: ignore[reportUnnecessaryIsInstance] - for callers without types
             raise TypeError(f"a local track is needed, not {track!r}")
         facts.link.check_open()
         # Natively all that is refused here times out after 10 s (measured).
@@ -105,15 +106,16 @@ class Publishing(metaclass=MadeByTheRoom):
             yield publication
         finally:
             found = self._find(publication)
-            call = None if found is None else self._start_unpublishing(found)
-            if found is not None and call is not None:  # sent: cancelling this wait does no harm
+            if found is not None:
                 with suppress(RoomClosedError):
-                    error = await _error_of(call, found)  # noqa: ASYNC102
+                    error = await _error_of(self._withdraw(found), found)  # noqa: ASYNC102 - it is withdrawn already
         if error:
             raise UnpublishTrackError(error)
 
     async def unpublish_track(self, track: str | LocalTrackPublication | LocalTrack) -> None:
         """Withdraw a track; others get `TrackUnpublished`. The track and its source stay usable.
+
+        While the connection is lost, this waits until it is back.
 
         Args:
             track: the SID of the publication, the publication, or the track.
@@ -134,9 +136,7 @@ class Publishing(metaclass=MadeByTheRoom):
         if publication is None:
             raise UnpublishTrackError(f"we have not published {track!r}")
         await anyio.lowlevel.checkpoint_if_cancelled()
-        call = facts.link.send("unpublish_track", **self._fields(publication.info.sid))
-        facts_of(publication.track).published = False
-        error = await _error_of(call, publication)
+        error = await _error_of(self._withdraw(publication), publication)
         if error:
             facts_of(publication.track).published = True
             raise UnpublishTrackError(error)
@@ -186,22 +186,25 @@ class Publishing(metaclass=MadeByTheRoom):
                 return publication
         return None
 
-    def _start_unpublishing(self, publication: LocalPublicationFacts) -> Call | None:
-        """Send the request, unless the room has ended."""
+    def _withdraw(self, publication: LocalPublicationFacts) -> Call | None:
+        """Ask for its end; None while the connection is lost: the reducer asks when it is back."""
+        if not self._local.reconnecting:
+            call = self._local.link.send("unpublish_track", **unpublishing(self._local.handle, publication.info.sid))
+        else:
+            call = None
+        publication.withdrawn = True
+        publication.asked = call is not None
         facts_of(publication.track).published = False
-        try:
-            return self._local.link.send("unpublish_track", **self._fields(publication.info.sid))
-        except RoomClosedError:
-            return None
-
-    def _fields(self, sid: str) -> dict[str, Any]:
-        return {"local_participant_handle": self._local.handle, "track_sid": sid, "stop_on_unpublish": False}
+        return call
 
 
-async def _error_of(call: Call, publication: LocalPublicationFacts) -> str:
-    """What the native side has against unpublishing this, once it has answered or a reconnect has come instead of the answer."""
+async def _error_of(call: Call | None, publication: LocalPublicationFacts) -> str:
+    """What the native side has against this end, once it has answered or a reconnect has come instead of the answer."""
+    if call is None:
+        await publication.link.wait_until(lambda: publication.gone)
+        return ""
     wait = anyio.CancelScope()
-    publication.withdrawals.append(wait)
+    publication.waits.append(wait)
     try:
         with wait:
             error: str = (await call.wait()).error
@@ -210,7 +213,7 @@ async def _error_of(call: Call, publication: LocalPublicationFacts) -> str:
             with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
                 await publication.link.wait_until(lambda: publication.gone)
                 return ""
-            publication.withdrawals.remove(wait)
+            publication.withdrawn = publication.asked = False
             return error
     except BaseException:
         call.forsake()

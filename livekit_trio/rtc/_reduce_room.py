@@ -49,19 +49,19 @@ def _enter(model: Model, state: ConnectionState) -> Iterator[RoomEvent]:
 
 
 def reconnecting(model: Model, _message: native.Reconnecting) -> Iterator[RoomEvent]:
-    if model.reconnecting:
+    if model.local.reconnecting:
         model.count("duplicate")
         return
-    model.reconnecting = True
+    model.local.reconnecting = True
     yield from _enter(model, ConnectionState.CONN_RECONNECTING)
     yield Reconnecting()
 
 
 def reconnected(model: Model, _message: native.Reconnected) -> Iterator[RoomEvent]:
-    if not model.reconnecting and model.state == ConnectionState.CONN_CONNECTED:
+    if not model.local.reconnecting and model.state == ConnectionState.CONN_CONNECTED:
         model.count("duplicate")
         return
-    model.reconnecting = False
+    model.local.reconnecting = False
     yield from _enter(model, ConnectionState.CONN_CONNECTED)
     yield from model.leave_all(model.held.take_all())
     model.repeat_wishes()

@@ -50,7 +50,7 @@ def track_published(model: Model, message: native.TrackPublished) -> Iterator[Ro
         known.info = info
         return
     publication = model.add_publication(remote, message.publication)
-    if not model.reconnecting:  # which would swallow it; it is said when that is over
+    if not model.local.reconnecting:  # which would swallow it; it is said when that is over
         model.repeat_wish(publication)
     yield TrackPublished(publication=publication.view, participant=remote.view)
 
@@ -206,16 +206,18 @@ def _end_local(model: Model, publication: LocalPublicationFacts) -> RoomEvent:
 
 
 def end_withdrawn(model: Model) -> Iterator[RoomEvent]:
-    """The connection is back: end what was unpublished while it was lost.
+    """The connection is back: end what was to be unpublished while it was lost.
 
-    The native side has taken it off its list, and so does not publish it again, but says neither that, nor always answers
-    the request (0.13.2, measured). If it was too late for that, see `local_track_republished`.
+    If the native side was asked as it was about to be lost, it has taken the track off its list, and so does not publish it
+    again, but says neither that, nor always answers. Asked a little later it panics (0.13.2, measured), so it is asked now.
     """
     for publication in list(model.local.publications.values()):
-        if publication.withdrawals:
+        if publication.asked:
             yield _end_local(model, publication)
-            for wait in publication.withdrawals:
+            for wait in publication.waits:
                 wait.cancel()
+        elif publication.withdrawn:
+            model.withdraw(publication)
 
 
 def local_track_republished(model: Model, message: native.LocalTrackRepublished) -> Iterator[RoomEvent]:
@@ -235,8 +237,7 @@ def local_track_republished(model: Model, message: native.LocalTrackRepublished)
     facts_of(publication.track).sid = info.sid
     publications[info.sid] = publication
     refresh_publications(model.local)
-    if publication.withdrawals:  # which named the SID that it had
-        model.withdraw(info.sid)
+    publication.asked = False
     yield LocalTrackRepublished(publication=publication.view, previous_sid=message.previous_sid)
 
 

@@ -218,10 +218,13 @@ async def test_a_demotion_while_publishing_is_told_at_once() -> None:
     fake.check()
 
 
-@pytest.mark.parametrize("answer", ["", "engine: internal webrtc failure", "room failure: track not found"])
+UNANSWERED, FAILED, TOO_LATE, LATER = "", "engine: internal webrtc failure", "room failure: track not found", "later"
+
+
+@pytest.mark.parametrize("answer", [UNANSWERED, FAILED, TOO_LATE, LATER])
 @pytest.mark.parametrize("scoped", [True, False])
-async def test_unpublishing_while_the_connection_is_lost(answer: str, scoped: bool) -> None:
-    """Natively it then fails, or is never answered; or it comes too late, and the track is published again."""
+async def test_unpublishing_as_the_connection_is_lost(answer: str, scoped: bool) -> None:
+    """Asked just before, the native side does not answer, fails, or publishes the track again; later on it must not be asked."""
     fake = FakeLibrary()
     native = fake.room()
     with fake.installed():
@@ -240,24 +243,33 @@ async def test_unpublishing_while_the_connection_is_lost(answer: str, scoped: bo
 
             group.start_soon(publish_until_lost)
             await room.wait_for(rtc.LocalTrackPublished)
-            if answer:
+            good = fake.handler("unpublish_track")
+            if answer in (FAILED, TOO_LATE):
                 fake.fail("unpublish_track", answer)
-            else:
+            elif answer == UNANSWERED:
                 fake.hold("unpublish_track")
-            native.emit(reconnecting={})
+            else:
+                native.emit(reconnecting={})
+                await anyio.wait_all_tasks_blocked()
             lost.set()
             await anyio.wait_all_tasks_blocked()
+            native.emit(reconnecting={})
+            await anyio.wait_all_tasks_blocked()
             [publication] = me.track_publications.values()
-            if "not found" in answer:
+            if answer == LATER:
+                assert fake.requested("unpublish_track") == []
+            if answer == TOO_LATE:
                 again = {"sid": "TR_new", "name": "mic", "kind": 1, "source": 2}
                 republished = {"publication_handle": fake.new_handle(), "previous_sid": publication.sid, "info": again}
                 native.emit(local_track_republished=republished)
+                native._published.append("TR_new")
+                fake.on("unpublish_track", good)
             with room.open_events(rtc.LocalTrackUnpublished) as events:
                 native.emit(reconnected={})
                 assert (await events.receive()).publication is publication
             assert me.track_publications == {}
             withdrawn = [request.message.track_sid for request in fake.requested("unpublish_track")]
-            assert withdrawn[1:] == (["TR_new"] if "not found" in answer else [])
+            assert withdrawn[1:] == (["TR_new"] if answer == TOO_LATE else [])
             track.close()
         await assert_idle()
 

@@ -183,7 +183,7 @@ class RoomMachine(RuleBasedStateMachine):
             for remote in model.remotes.values()
         ]
         held = dict(model.held._deadlines)
-        connection = (model.state, model.reconnecting, model.reason, model.eos, held)
+        connection = (model.state, model.local.reconnecting, model.reason, model.eos, held)
         return (model.info, connection, model.speakers, known(model.local), remotes, list(model.data_tracks))
 
 
