@@ -6,6 +6,7 @@ import logging
 import sys
 
 from .._errors import LiveKitError
+from ._leaves import leaves
 
 
 def main() -> None:
@@ -19,7 +20,10 @@ def main() -> None:
         sys.exit(f"livekit-trio: the command line needs {package}: pip install 'livekit-trio[cli]'")
     # What the native library warns about is said by the errors; without a handler Python would print it.
     logging.getLogger("livekit_trio").addHandler(logging.NullHandler())
+    errors: list[str] = []
     try:
         app()
-    except LiveKitError as error:
-        sys.exit(f"livekit-trio: {error}")
+    except* LiveKitError as group:
+        errors += map(str, leaves(group))
+    if errors:
+        sys.exit("\n".join(f"livekit-trio: {error}" for error in errors))

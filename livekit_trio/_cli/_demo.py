@@ -10,6 +10,7 @@ import anyio
 import typer
 
 from .._errors import LiveKitError
+from ._leaves import leaves
 
 CALL: Final = Path(__file__).with_name("media") / "call.mp4"
 
@@ -37,7 +38,7 @@ def demo(
 
     from ._call._display import Display, table
     from ._call._place import Elsewhere
-    from ._call._report import Report, leaves
+    from ._call._report import Report
     from ._call._scenario import Plan, hold_call
 
     console = Console()

@@ -13,7 +13,6 @@ import trio
 import typer
 
 from .. import api, rtc
-from ..rtc._services import open_services
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,10 +77,11 @@ def joining(function: Callable[Concatenate[Joining, P], Awaitable[None]]) -> Cal
                 scope.cancel()
 
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with open_services() as services:
-                services.start_soon(watch_signals)
+            async with trio.open_nursery() as watching:
+                watching.start_soon(watch_signals)
                 with scope:
                     await function(where, **arguments)  # pyright: ignore[reportCallIssue]
+                watching.cancel_scope.cancel()
         return scope.cancel_called
 
     @functools.wraps(function)

@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 
 from .. import api
-from ..api._token import ParticipantKindName  # noqa: TC001 - typer reads the annotations
 from ._pairs import pairs
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def token(
     name: Annotated[str, typer.Option(help="The participant's display name.")] = "",
     metadata: Annotated[str, typer.Option(help="The participant's metadata.")] = "",
     attribute: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; may be repeated.")] = None,
-    kind: Annotated[ParticipantKindName | None, typer.Option(help="Default: standard.")] = None,
+    kind: Annotated[api.AccessToken.ParticipantKind | None, typer.Option(help="Default: standard.")] = None,
     room_preset: Annotated[str, typer.Option(help="A configuration that the server knows by this name.")] = "",
     room_config: Annotated[str, typer.Option(help="JSON of a RoomConfiguration, with agents, egress …")] = "",
     ttl: Annotated[float, typer.Option(help="Seconds until it expires.")] = 6 * 3600,

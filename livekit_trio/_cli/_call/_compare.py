@@ -31,6 +31,8 @@ ALIKE: Final = 0.7
 """The correlation of two windows' spectra; of the same words through Opus and AAC it is above 0.9, of other words below 0.5."""
 QUIET: Final = 0.1
 """Of the file's own loudness: what is below has no spectrum worth comparing."""
+MANY: Final = 0.25
+"""Of all that was compared: if more is strange, it is another sound, whose pauses say nothing."""
 FAINT: Final = 0.3
 """Of what it should be: nothing on the way makes a sound that much softer."""
 LENGTH: Final = 0.3
@@ -89,21 +91,27 @@ def sound_problem(source: Samples, recording: Samples) -> str:
     if missing > LENGTH:
         return f"the recording ends {missing:.1f} s too early"
     limit = QUIET * _rms(source)
+    compared = 0
+    silent: list[str] = []
+    strange: list[str] = []
     for at in range(0, len(part) - WINDOW, WINDOW // 2):
         wanted = source[at : at + WINDOW]
         if _rms(wanted) < limit:
             continue
+        compared += 1
         near = [
             recording[begin : begin + WINDOW]
             for begin in range(max(0, start + at - SHIFT), start + at + SHIFT, 2 * HOP)
             if begin + WINDOW <= len(recording)
         ]
-        if max(map(_rms, near)) < FAINT * _rms(wanted):
-            return f"silence at {at / RATE:.1f} s, where the file has sound"
         likeness = max(_likeness(wanted, found) for found in near)
-        if likeness < ALIKE:
-            return f"another sound at {at / RATE:.1f} s (likeness {likeness:.2f})"
-    return ""
+        if max(map(_rms, near)) < FAINT * _rms(wanted):
+            silent.append(f"silence at {at / RATE:.1f} s, where the file has sound")
+        elif likeness < ALIKE:
+            strange.append(f"another sound at {at / RATE:.1f} s (likeness {likeness:.2f})")
+    # What is half silent is half strange too; and a sound that is another one altogether has pauses elsewhere.
+    found = strange + silent if len(strange) > MANY * compared else silent + strange
+    return found[0] if found else ""
 
 
 def pictures_problem(source: Media, recording: Media) -> str:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @attrs.frozen(kw_only=True)
@@ -37,22 +32,21 @@ class Report:
 
     rows: list[Row] = attrs.field(factory=list[Row])
 
-    def add(self, what: str, **facts: object) -> None:
+    def add(
+        self,
+        what: str,
+        *,
+        sent: object = "",
+        received: object = "",
+        dropped: object = "",
+        seconds: float | None = None,
+        problem: str = "",
+    ) -> None:
         """Add a row; numbers are written as they are."""
-        seconds, problem = facts.pop("seconds", None), facts.pop("problem", "")
-        texts = {name: str(value) for name, value in facts.items()}
-        self.rows.append(Row(what=what, seconds=seconds, problem=str(problem), **texts))  # type: ignore[arg-type]
+        texts = {"sent": str(sent), "received": str(received), "dropped": str(dropped)}
+        self.rows.append(Row(what=what, seconds=seconds, problem=problem, **texts))
 
     @property
     def problems(self) -> list[str]:
         """What is not as it should be, a line each."""
         return [f"{row.what}: {row.problem}" for row in self.rows if row.problem]
-
-
-def leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
-    """The exceptions in a group, and in the groups in it."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from leaves(error)
-        else:
-            yield error

@@ -40,10 +40,10 @@ WEBHOOKS: Final = {
 WEBHOOKS_WITHIN: Final = 30.0
 LEAVING_WITHIN: Final = 40.0
 """Seconds. On a busy machine the server's goodbye gets lost now and then; the native library then tries for 25 s."""
-FIRST_FRAMES: Final = 1.0
-"""Seconds for the recorder to get going before the file is played."""
+FIRST_FRAMES: Final = 100
+"""Of silence, 10 ms each, that have arrived before the file is played: it is then found as a whole in the recording."""
 LAST_FRAMES: Final = 1.0
-"""Seconds for what is still on its way when the file has been played."""
+"""Seconds that are recorded after the file has been played: nothing tells when the last that was on its way has arrived."""
 
 
 @attrs.frozen
@@ -139,18 +139,20 @@ async def _record(
             findings.picture = await _scenes.take_picture(video, after=30)
 
         watching.start_soon(look)
-        await anyio.sleep(FIRST_FRAMES)
+        with audio.open_stream(frame_size_ms=10) as silence:
+            for _ in range(FIRST_FRAMES):
+                await silence.receive()
         media.resume()
         say("talking, by a text stream")
         await _scenes.talk(report, clerk, listener)
         say("sending a file")
         await _scenes.send_file(report, clerk, listener, plan.file, plan.out / "received")
-        say("calling remote procedures")
-        await _scenes.call(report, clerk, listener)
         say("managing the room by the server API")
         await _scenes.manage(report, lkapi, listener, len(PEOPLE))
         say("losing the network")
         await _scenes.lose_network(report, listener)
+        say("calling remote procedures")
+        await _scenes.call(report, clerk, listener)
         say("listening to the rest")
         await media.wait_ended()
         await anyio.sleep(LAST_FRAMES)
