@@ -27,33 +27,15 @@ MAX_LOSSY = 64
 """Lossy data packets that may wait for one subscriber; the newest win (DESIGN §7)."""
 
 
-class MailboxStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
-    """A stream for one reader whose items wait in a mailbox.
+class ReaderStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T], Generic[T], metaclass=MadeByTheRoom):
+    """A stream for one reader: a block that is left, and iterated over until the end.
 
     It is a `trio.abc.ReceiveChannel` and an `anyio.abc.ObjectReceiveStream` at once.
     """
 
-    mailbox: Mailbox[Any]
-
     @abstractmethod
     def close(self) -> None:
         """Stop receiving and forget what was not read. Idempotent."""
-
-    @abstractmethod
-    def receive_nowait(self) -> T:
-        """Return the next item without waiting."""
-
-    @abstractmethod
-    def _check_usable(self) -> None:
-        """Raise if nothing can be received here and now: closed, not entered, another loop."""
-
-    def _is_ready(self) -> bool:
-        """Whether `receive_nowait` would do without waiting."""
-        return self.mailbox.is_ready()
-
-    @override
-    async def __aenter__(self) -> Self:
-        return self
 
     def __exit__(
         self,
@@ -72,6 +54,39 @@ class MailboxStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T]
         """
         self.close()
         await anyio.lowlevel.checkpoint()
+
+    @override
+    def __aiter__(self) -> Self:
+        return self
+
+    @override
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None
+
+
+class MailboxStream(ReaderStream[T], Generic[T]):
+    """A stream for one reader whose items wait in a mailbox."""
+
+    mailbox: Mailbox[Any]
+
+    @abstractmethod
+    def receive_nowait(self) -> T:
+        """Return the next item without waiting."""
+
+    @abstractmethod
+    def _check_usable(self) -> None:
+        """Raise if nothing can be received here and now: closed, not entered, another loop."""
+
+    def _is_ready(self) -> bool:
+        """Whether `receive_nowait` would do without waiting."""
+        return self.mailbox.is_ready()
+
+    @override
+    async def __aenter__(self) -> Self:
+        return self
 
     @override
     async def receive(self) -> T:
@@ -100,17 +115,6 @@ class MailboxStream(trio.abc.ReceiveChannel[T], anyio.abc.ObjectReceiveStream[T]
     def statistics(self) -> StreamStatistics:
         """Return this stream's counters."""
         return self.mailbox.statistics()
-
-    @override
-    def __aiter__(self) -> Self:
-        return self
-
-    @override
-    async def __anext__(self) -> T:
-        try:
-            return await self.receive()
-        except EndOfStream:
-            raise StopAsyncIteration from None
 
 
 @final

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Self, TypeAlias, final
+from typing import Final, Self, TypeAlias, final
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 import attrs
-import trio
 from typing_extensions import override
 
 from .._errors import EndOfStream, StreamBusyError, StreamClosedError
 from .._ffi._objects import make_native
-from .._guard import MadeByTheRoom, make
+from .._guard import make
+from .._streams import ReaderStream
 from ._enums import EncodedFrameType, TrackKind, VideoCodec
 from ._source import Source
 from ._validators import check_integer, instance_of, integer, member_of
 from ._video_frame import FrameMetadata
 from ._video_layout import MAX_SIDE, address_of_buffer
 from ._video_source import native_metadata
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ENCODED_SOURCE: Final = 1
 """VideoSourceType of a source that is fed with compressed frames."""
@@ -192,9 +188,7 @@ class EncodedVideoSource(Source):
 
 
 @final
-class EncoderFeedbackStream(
-    trio.abc.ReceiveChannel[EncoderFeedback], anyio.abc.ObjectReceiveStream[EncoderFeedback], metaclass=MadeByTheRoom
-):
+class EncoderFeedbackStream(ReaderStream[EncoderFeedback]):
     """What the receivers of an `EncodedVideoSource` want: `KeyFrameRequested` and `TargetRateChanged`, for one reader.
 
     Made by `EncodedVideoSource.open_feedback`; open within its ``with`` (or ``async with``) block. It is a
@@ -221,24 +215,10 @@ class EncoderFeedbackStream(
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
+    @override
     def close(self) -> None:
         """End the stream here; idempotent. The source goes on."""
         self._open = False
-
-    @override
-    async def aclose(self) -> None:
-        """Do what `close` does, then let other tasks run.
-
-        Cancellation:
-            The stream is closed in any case.
-        """
-        self.close()
-        await anyio.lowlevel.checkpoint()
 
     @override
     async def receive(self) -> EncoderFeedback:
@@ -270,17 +250,6 @@ class EncoderFeedbackStream(
             return self._taken.popleft()
         finally:
             self._reading = False
-
-    @override
-    def __aiter__(self) -> Self:
-        return self
-
-    @override
-    async def __anext__(self) -> EncoderFeedback:
-        try:
-            return await self.receive()
-        except EndOfStream:
-            raise StopAsyncIteration from None
 
     @override
     def __repr__(self) -> str:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
-import anyio.abc
 import anyio.lowlevel
-import trio
 from typing_extensions import override
 
-from .._errors import EndOfStream, StreamBusyError, StreamClosedError
+from .._errors import StreamBusyError, StreamClosedError
 from .._ffi._runtime import acquire_runtime
-from .._guard import MadeByTheRoom
 from .._mailbox import StreamStatistics, WouldBlock
+from .._streams import ReaderStream
 from ._media_feed import MediaFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from .._ffi._runtime import Runtime
     from ._media_feed import Follow
@@ -30,7 +27,7 @@ MAX_CAPACITY = 4096
 """Frames; the bridge keeps no more."""
 
 
-class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], Generic[F], metaclass=MadeByTheRoom):
+class MediaStream(ReaderStream[F], Generic[F]):
     """What audio and video streams have in common."""
 
     _event: str
@@ -90,14 +87,7 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
             self.__enter__()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
+    @override
     def close(self) -> None:
         """End the stream here and forget what was not read; idempotent. Frames that were read stay valid."""
         was_open, self._state = self._state == "open", "closed"
@@ -107,16 +97,6 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         if was_open:
             self._feed.close(_closed)
             self._runtime.release()
-
-    @override
-    async def aclose(self) -> None:
-        """Do what `close` does, then let other tasks run.
-
-        Cancellation:
-            The stream is closed in any case.
-        """
-        self.close()
-        await anyio.lowlevel.checkpoint()
 
     # ---- reading
 
@@ -186,17 +166,6 @@ class MediaStream(trio.abc.ReceiveChannel[F], anyio.abc.ObjectReceiveStream[F], 
         """Return this stream's counters, in frames; they stay readable after its end."""
         dropped, buffered = (0, 0) if self._state == "new" else self._feed.counts()
         return StreamStatistics(self._delivered, dropped, buffered, self._capacity)
-
-    @override
-    def __aiter__(self) -> Self:
-        return self
-
-    @override
-    async def __anext__(self) -> F:
-        try:
-            return await self.receive()
-        except EndOfStream:
-            raise StopAsyncIteration from None
 
     @override
     def __repr__(self) -> str:
