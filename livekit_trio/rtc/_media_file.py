@@ -32,6 +32,9 @@ AHEAD: Final = 1.0
 MAX_AHEAD: Final = 5.0
 """Likewise, of one kind, where the file has much of it before any of the other."""
 
+MAX_AHEAD_BYTES: Final = 256 << 20
+"""Bytes of pictures likewise, and a batch more: 86 pictures of 1920 × 1080, 21 of 3840 × 2160."""
+
 BATCH: Final = 10
 """Frames that are decoded in one go."""
 
@@ -101,6 +104,8 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
         self._pictures: deque[tuple[float, VideoFrame]] = deque()
         """What was decoded and is not due yet, with its time; files do not keep the two in step."""
         self._decoded_all = False
+        self._found_nothing = False
+        """Whether the last look found nothing: if the next one at the beginning does not either, the file has no frames."""
         self._round_begin = 0.0
         """When the round that is being decoded began, for a file that is played again and again, in seconds of all rounds."""
         self._last = 0.0
@@ -244,7 +249,8 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
         ahead = [queue[-1][0] - queue[0][0] if queue else 0.0 for queue in (self._sounds, self._pictures)]
         has = (self._audio is not None, self._video is not None)
         enough = [there for there, wanted in zip(ahead, has, strict=True) if wanted]
-        return min(enough) > AHEAD or max(enough) > MAX_AHEAD
+        size = len(self._pictures) * self._pictures[-1][1].data.nbytes if self._pictures else 0
+        return min(enough) > AHEAD or max(enough) > MAX_AHEAD or size > MAX_AHEAD_BYTES
 
     async def _decode_more(self, reader: MediaReader) -> None:
         found = await anyio.to_thread.run_sync(reader.read, BATCH)
@@ -257,7 +263,9 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
                 self._sounds.append((place, frame))
             else:
                 self._pictures.append((place, frame))
-        if not found and self._loop:
+        begin_again = not found and self._loop and not self._found_nothing
+        self._found_nothing = not found
+        if begin_again:
             self._round_begin = max(self._last + 0.01, self._round_begin + (self.duration or 0.0))
             await anyio.to_thread.run_sync(reader.seek, 0.0)
         elif not found:
@@ -271,7 +279,7 @@ class MediaFileSource(anyio.AsyncContextManagerMixin):
         self._sounds.clear()
         self._pictures.clear()
         self._round_begin = self._last = 0.0
-        self._decoded_all = False
+        self._decoded_all = self._found_nothing = False
         self._zero = None
         if self._audio is not None:
             self._audio[0].clear_queue()

@@ -19,6 +19,9 @@ TICKS: Final = 100
 
 MICROSECONDS: Final = 1_000_000
 
+ASSUMED_FPS: Final = 25
+"""Of pictures without times whose file does not say."""
+
 
 class MediaReader:
     """A media file that is being read: its first audio and its first video stream. From one thread at a time.
@@ -92,10 +95,13 @@ class MediaReader:
         size = self._sample_rate // TICKS
         resampler = av.AudioResampler("s16", layout, self._sample_rate, frame_size=size)
         wanted = [stream for stream in (self._audio, self._video) if stream is not None]
+        due = 0.0
         for packet in self._container.demux(*wanted):
             for decoded in packet.decode():
                 if isinstance(decoded, av.VideoFrame):
-                    seconds = self._time_of(decoded)
+                    # Bare H.264 says no times: then pictures follow each other at its rate.
+                    seconds = due if decoded.pts is None else self._time_of(decoded)
+                    due = seconds + 1 / float(self._video.guessed_rate or ASSUMED_FPS)
                     if seconds >= since:
                         yield seconds, VideoFrame.from_av(decoded)
                 else:
