@@ -290,8 +290,15 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
         of_sender = (other for other in self._takes if facts_of(other.track).publisher == sender)
         return next((other for other in of_sender if other.track.kind == TrackKind.KIND_AUDIO), None)
 
-    async def _write(self, writer: MediaWriter) -> None:
-        """Service task: again and again measure how long frames have just waited here, and write what has come meanwhile.
+    async def _write(self, writer: MediaWriter) -> None:  # noqa: ASYNC910 - a service task, or a step of one
+        """Service task: write until the block is left."""
+        try:
+            await self._write_all(writer)
+        except Exception as error:  # noqa: BLE001 - for whoever has the recorder
+            self._fail(error)
+
+    async def _write_all(self, writer: MediaWriter) -> None:
+        """Again and again measure how long frames have just waited here, and write what has come meanwhile.
 
         Sound stays where it began, since it has no gaps: while it waits longer than at its beginning, the pictures of its
         sender are moved back with it.

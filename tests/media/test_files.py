@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 import sys
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from subprocess import PIPE
@@ -16,7 +17,8 @@ import numpy as np
 import pytest
 
 from livekit_trio import rtc
-from livekit_trio.rtc import _track_recorder
+from livekit_trio.rtc import _media_file, _track_recorder
+from livekit_trio.rtc._media_reader import MediaReader
 from livekit_trio.rtc._media_writer import Lane, MediaWriter
 from livekit_trio.testing import colour_bars, has_flash, loudness, read_counter, tone_frames, tone_frequency
 from tests.media.rooms import joined, remote_audio, remote_video
@@ -161,6 +163,59 @@ async def test_what_cannot_be_played_says_so(tmp_path: Path, film: Path) -> None
             rtc.MediaFileSource(film, sample_rate=rate, num_channels=channels)
 
 
+@on_trio
+async def test_a_file_without_frames_ends_though_it_is_to_be_played_again_and_again(tmp_path: Path) -> None:
+    path = tmp_path / "empty.wav"
+    writer: Any = av.open(str(path), "w")
+    with writer as container:
+        container.add_stream("pcm_s16le", rate=8_000)
+        container.start_encoding()
+    async with rtc.MediaFileSource(path, loop=True) as source:
+        source.resume()
+        with anyio.fail_after(20):
+            await source.wait_ended()
+
+
+@on_trio
+async def test_after_the_last_picture_a_loop_begins_again(film: Path) -> None:
+    async with rtc.MediaFileSource(film, loop=True, audio=False) as source:
+        track = source.video_track
+        assert track is not None
+        with track.open_stream(capacity=100) as frames, anyio.fail_after(20):
+            source.seek(source.duration or 0)  # where there is none any more
+            source.resume()
+            while read_counter(await frames.receive()) != 1:
+                pass
+
+
+@on_trio
+async def test_large_pictures_are_not_decoded_far_ahead(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_media_file, "MAX_AHEAD_BYTES", 0)
+    async with rtc.MediaFileSource(film, audio=False) as source:
+        with anyio.fail_after(20):
+            while not source._pictures:
+                await anyio.sleep(0.01)
+        await anyio.sleep(0.2)  # in which the whole film would be decoded
+        assert len(source._pictures) == _media_file.BATCH
+
+
+@on_trio
+async def test_pictures_without_times_follow_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "bare.h264"
+    writer: Any = av.open(str(path), "w", format="h264")
+    with writer as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"bf": "0", "g": "10"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for counter in range(FPS):
+            picture = colour_bars(counter, 320, 180).to_av()
+            picture.pts, picture.time_base = counter, Fraction(1, FPS)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    with closing(MediaReader(path, audio=True, video=True, sample_rate=48_000, num_channels=1)) as reader:
+        times = [seconds for seconds, _ in reader.read(FPS)]
+        assert times == pytest.approx([number / FPS for number in range(FPS)])
+
+
 # ---- recording
 
 
@@ -243,6 +298,23 @@ async def test_what_is_about_to_be_written_when_the_block_is_cancelled_is_writte
         track.close()
     [statistics] = recorder.statistics()
     assert statistics.written == statistics.delivered > 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio", "asyncio"], indirect=True)
+async def test_what_goes_wrong_beside_the_writing_is_the_recorders_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def waits(_track: object) -> tuple[float, int]:
+        raise rtc.NativePanicError("it has failed")
+
+    monkeypatch.setattr(_track_recorder, "_waits", waits)
+    with rtc.VideoSource(320, 180) as source:
+        track = rtc.LocalVideoTrack.create_video_track("bars", source)
+        with pytest.raises(rtc.NativePanicError):
+            async with rtc.TrackRecorder(tmp_path / "cut.mp4", [track], video_size=(320, 180)) as recorder:
+                with anyio.fail_after(20), pytest.raises(rtc.NativePanicError):
+                    await recorder.wait_ended()
+        track.close()
 
 
 @on_trio
