@@ -187,7 +187,9 @@ class RpcServer:
             outcome = "answered"
         except RpcError as error:
             outcome, answer = "answered", error
-        except Exception:
+        except BaseException as error:  # noqa: ASYNC103 - a cancellation from outside goes on
+            if not _is_failure(error):
+                raise
             _logger.exception("the handler of the RPC method %r failed", data.method)
             outcome, answer = "failed", built_in_error(RpcErrorCode.APPLICATION_ERROR)
         finally:
@@ -236,6 +238,13 @@ class RpcServer:
             invocation_id=invocation_id,
             **fields,
         )
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether it is the handler's own. So is, on asyncio, the cancellation of a task that it has waited for."""
+    if isinstance(error, anyio.get_cancelled_exc_class()):
+        return anyio.current_effective_deadline() > float("-inf")
+    return isinstance(error, Exception)
 
 
 async def _run_chain(invocation: Invocation, data: RpcInvocationData) -> str:

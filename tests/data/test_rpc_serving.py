@@ -160,6 +160,34 @@ async def test_a_failing_handler_is_answered_logged_and_counted(
         assert native.answer_to(number) == "still here"
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_cancellation_of_the_handlers_own_is_its_failure() -> None:
+    """On asyncio whoever waits for a task that somebody cancels is as good as cancelled."""
+
+    async def fail(_: rtc.RpcInvocationData) -> None:
+        task = asyncio.ensure_future(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(task.cancel)
+        await task
+
+    async def other(call: rtc.RpcInvocationData) -> str:
+        await event.wait()
+        return call.payload
+
+    event = anyio.Event()
+    async with joined() as (native, me):
+        me.register_rpc_method("fail", fail)
+        me.register_rpc_method("other", other)
+        before = native.invoke("other", "before")
+        number = native.invoke("fail")
+        await anyio.wait_all_tasks_blocked()
+        assert native.answer_to(number) == Code.APPLICATION_ERROR
+        assert me.rpc_statistics().failed == 1
+        event.set()
+        after = native.invoke("other", "after")
+        await anyio.wait_all_tasks_blocked()
+        assert [native.answer_to(before), native.answer_to(after)] == ["before", "after"]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
