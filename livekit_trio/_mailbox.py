@@ -41,8 +41,8 @@ class Mailbox(Generic[T]):
     """A bounded buffer with one reader.
 
     Two bounds, by count and by bytes; beyond them the mailbox *lags*: it takes nothing more, and once what it holds has been
-    delivered the reader gets StreamLaggedError. Items put as *fleeting* have a bound of their own and displace the oldest
-    of their kind instead.
+    delivered the reader gets StreamLaggedError. Items put as *fleeting* have a further bound of their own and displace the
+    oldest of their kind instead.
     """
 
     capacity: int
@@ -61,9 +61,9 @@ class Mailbox(Generic[T]):
         if self._end is not None:
             self._count_loss(1)
             return
-        if fleeting and self._fleeting == self.max_fleeting:
+        while fleeting and self._fleeting and (self._fleeting == self.max_fleeting or self._is_full(size)):
             self._drop_oldest_fleeting()
-        if len(self._items) >= self.capacity or self._bytes + size > self.max_bytes:
+        if self._is_full(size):
             if fleeting:
                 self._dropped += 1
             else:
@@ -138,6 +138,9 @@ class Mailbox(Generic[T]):
 
     def statistics(self) -> StreamStatistics:
         return StreamStatistics(self._delivered, self._dropped, len(self._items), self.capacity)
+
+    def _is_full(self, size: int) -> bool:
+        return len(self._items) >= self.capacity or self._bytes + size > self.max_bytes
 
     def _notify(self) -> None:
         if self._wake is not None:

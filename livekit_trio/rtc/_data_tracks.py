@@ -56,6 +56,8 @@ class LocalDataTrackFacts:
     name: str
     uses_e2ee: bool
     link: RoomLink
+    published: dict[str, LocalDataTrackFacts]
+    """Those of the room, of which it is one until it is unpublished."""
     ended: bool = attrs.field(default=False, init=False)
     view: LocalDataTrack = attrs.field(init=False)
 
@@ -177,6 +179,7 @@ class LocalDataTrack(metaclass=MadeByTheRoom):
         facts.link.check_open()
         if not facts.ended:
             facts.ended = True
+            del facts.published[facts.sid]
             facts.link.request("local_data_track_unpublish", track_handle=facts.handle)
             facts.link.drop(facts.handle)
             facts.link.announce(LocalDataTrackUnpublished(track=self))
@@ -243,7 +246,9 @@ class DataTracks(metaclass=MadeByTheRoom):
         if reply.WhichOneof("result") == "error":
             raise PublishDataTrackError(*_convert.data_track_error(reply.error))
         info = reply.track.info
-        track = LocalDataTrackFacts(reply.track.handle.id, info.sid, info.name, info.uses_e2ee, facts.link)
+        track = LocalDataTrackFacts(
+            reply.track.handle.id, info.sid, info.name, info.uses_e2ee, facts.link, facts.data_tracks
+        )
         facts.data_tracks[track.sid] = track
         facts.link.announce(LocalDataTrackPublished(track=track.view))
         return track.view

@@ -94,6 +94,17 @@ async def test_the_newest_win() -> None:
             assert [(await frames.receive()).user_timestamp for _ in range(2)] == [3, 4]
 
 
+async def test_the_newest_of_large_frames_win() -> None:
+    """Ten of them are more than the 16 MiB that may wait."""
+    async with watching() as (_, native, track, _room):
+        async with track.subscribe() as frames:
+            for number in range(10):
+                native.send(bytes(2 << 20), number)
+            await anyio.wait_all_tasks_blocked()
+            assert frames.statistics().dropped == 2
+            assert [(await frames.receive()).user_timestamp for _ in range(8)] == [2, 3, 4, 5, 6, 7, 8, 9]
+
+
 async def test_streams_of_one_track_are_apart() -> None:
     async with watching() as (_, native, track, _room):
         async with track.subscribe() as first:
@@ -310,6 +321,7 @@ async def test_a_block_unpublishes_whatever_happens() -> None:
                     scope.cancel()
                     await anyio.sleep_forever()
             assert [track.is_published for track in tracks] == [False, False]
+            assert not me._local.data_tracks  # a room lasts for days
             async with me.published_data_track("position"):
                 await room.disconnect()
         await assert_idle()
