@@ -3,8 +3,8 @@
 `RoomSession` is the room's sink in the pump and the `RoomLink` of its parts. It feeds native events to the reducer and
 what comes out to the subscribers. All of it runs on the loop that opened the room.
 
-The life of a room: JOINED → LEAVING → CLOSED, or JOINED → ENDED → CLOSED when somebody else ends it (`_MOVES`). ENDED means
-that the native side has said so, CLOSED that nothing of it is left: routes, calls, handles. Reconnecting is a state of the
+The life of a room: JOINED → LEAVING → ENDED → CLOSED, without LEAVING when somebody else ends it (`_MOVES`). ENDED means that
+nothing of it will happen any more, CLOSED that nothing of it is left: routes, calls, handles. Reconnecting is a state of the
 connection (`RoomState.connection_state`), not of the session: nothing here depends on it.
 """
 
@@ -61,9 +61,7 @@ class Phase(enum.Enum):
 _MOVES: Final = {
     (Phase.JOINED, Phase.LEAVING),
     (Phase.JOINED, Phase.ENDED),
-    (Phase.JOINED, Phase.CLOSED),
     (Phase.LEAVING, Phase.ENDED),
-    (Phase.LEAVING, Phase.CLOSED),
     (Phase.ENDED, Phase.CLOSED),
 }
 
@@ -86,6 +84,8 @@ class RoomSession:
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
         self._ready_sent = False
+        self._disconnecting = False
+        """Whether the reply to our own leaving is still to come, which is then the end."""
         self.streams: StreamDesk = StreamDesk(runtime, self)
         self.state: RoomState = RoomState(
             reply.result, self, auto_subscribe=auto_subscribe, on_stream=self.streams.open
@@ -284,15 +284,16 @@ class RoomSession:
 
     def start_leaving(self, reason: DisconnectReason = DisconnectReason.CLIENT_INITIATED) -> None:
         """Send all that leaving needs; nothing that follows has to be waited for. Idempotent."""
+        if self.phase is Phase.JOINED:
+            self.send_ready()  # without it the native side would take 15 s to disconnect, and panic
         if self.phase is not Phase.JOINED:
             return
         if self.runtime.inherited:
             self.release()  # the parent's room goes on
             return
-        # Without ready the native side would take 15 s to disconnect, and panic.
-        self.send_ready()
         self.state.rpc.end()
         self._move(Phase.LEAVING)
+        self._disconnecting = True
         self.streams.end(self.closed_error)
         fields = {"room_handle": self._room_handle, "reason": int(reason)}
         try:
@@ -318,13 +319,12 @@ class RoomSession:
 
     def _on_native_end(self) -> None:
         self._end(self.reason)
-        if self.phase is Phase.ENDED and not self._leaving:
+        if not self._disconnecting:
             self.release()
 
     def _end(self, reason: DisconnectReason) -> None:
         if self.phase in (Phase.ENDED, Phase.CLOSED):
             return
-        self._leaving = self.phase is Phase.LEAVING
         self.state.rpc.end()
         self._move(Phase.ENDED)
         self._deliver(self.state.close(reason))
@@ -334,8 +334,6 @@ class RoomSession:
             self._finish_stream(stream)
         self._subscribers.clear()
         self._wake_waiters()
-
-    _leaving = False
 
     def _move(self, to: Phase) -> None:
         if (self.phase, to) not in _MOVES:

@@ -133,6 +133,19 @@ async def pend(room: rtc.Room, name: str, fields: dict[str, Any], outcomes: dict
         outcomes[name] = error
 
 
+async def test_a_room_that_refuses_to_be_made_ready_has_ended() -> None:
+    fake = FakeLibrary()
+    fake.refuse("ready_for_room_event")
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room:
+            await room.disconnect()
+            with pytest.raises(rtc.RoomClosedError) as caught:
+                await room.wait_until(lambda: False)
+            assert isinstance(caught.value.__cause__, rtc.NativeRefusalError)
+        await assert_idle()
+    fake.check()
+
+
 @pytest.mark.parametrize("then_ends", [True, False], ids=["the room ends", "it does not"])
 async def test_a_closed_engine_is_the_end_of_the_room(*, then_ends: bool) -> None:
     """The native side says it to a pending call first, and only then to the room."""
