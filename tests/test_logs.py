@@ -10,6 +10,7 @@ import pytest
 
 from livekit_trio._ffi import _logs, _proto
 from livekit_trio._ffi._load import load_library
+from livekit_trio._ffi._messages import encode_request
 from livekit_trio.testing._fake_library import FakeLibrary
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ2aWRlbyI6e30sImV4cCI6MX0.hIdaE4-z_0uNIMxQ"
@@ -137,6 +138,15 @@ def test_a_refusal_without_a_reason() -> None:
     begun = time.monotonic()
     assert _logs.failure_text(fake, 0.01) == ""
     assert 0.01 <= time.monotonic() - begun < 1
+
+
+def test_the_reason_is_not_what_was_complained_of_before() -> None:
+    fake = FakeLibrary()
+    fake.refuse("e2ee", "the reason")
+    fake.log(0, "livekit_ffi::server", "something else")
+    with pytest.raises(Exception, match="refused"):
+        fake.request(encode_request("e2ee", {"room_handle": fake.new_handle()}))
+    assert _logs.failure_text(fake) == "the reason"
 
 
 def test_a_failure_that_is_no_refusal() -> None:

@@ -95,9 +95,11 @@ def failure_text(library: NativeLibrary, deadline: float = 0.005) -> str:
     while True:
         records = library.take_logs()
         forward(records)
-        for record in map(LogRecord.FromString, records):
-            if record.level == 0 and record.target.startswith("livekit_ffi"):
-                return _reason(record.message)
+        parsed = map(LogRecord.FromString, records)
+        errors = [each.message for each in parsed if each.level == 0 and each.target.startswith("livekit_ffi")]
+        if errors:
+            # What the library complained of before may be among them.
+            return _reason(next(filter(_REFUSAL.match, errors), errors[0]))
         if time.monotonic() >= give_up:
             return ""
         time.sleep(0.0002)
