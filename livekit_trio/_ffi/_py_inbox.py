@@ -53,6 +53,8 @@ class PyInbox:
         self._steps = router.steps
         self._waker = waker
         self._closed = False
+        self._called = False
+        """Whether it was woken for logs, and stays so until the next take."""
         self._queue: OrderedDict[int, Parcel] = OrderedDict()
         self._next_number = 0
         self._replies: dict[int, int] = {}
@@ -154,21 +156,25 @@ class PyInbox:
         counts["buffered"] += 1
         counts["buffered_bytes"] += parcel.size
         counts["peak_bytes"] = max(counts["peak_bytes"], counts["buffered_bytes"])
-        self.wake()
+        self._waker.set(self._steps.afterwards)
         return number
 
-    def wake(self) -> None:
-        """Let the loop call `take`, even if there is nothing but logs."""
+    def wake_for_logs(self) -> None:
+        """Let the loop call `take`, even if there is nothing else."""
+        self._called = True
         self._waker.set(self._steps.afterwards)
 
     # ---- what goes out
 
     def _take(self, limit: int) -> list[Event]:
         batch: list[Event] = []
+        if self._closed:
+            return batch
+        self._called = False
         while self._queue and len(batch) < limit:
             batch.append(self._remove(next(iter(self._queue))).event())
         if not self._queue:
-            self._waker.clear()  # there was a wake without an event if there are logs
+            self._waker.clear()
         if batch:
             self._counts["taken"] += len(batch)
             self._counts["batches"] += 1
@@ -178,7 +184,7 @@ class PyInbox:
         parcel = self._queue.pop(number)
         self._counts["buffered"] -= 1
         self._counts["buffered_bytes"] -= parcel.size
-        if not self._queue:
+        if not self._queue and not self._called:
             self._waker.clear()
         if is_reply(parcel.kind):
             self._replies.pop(parcel.key, None)

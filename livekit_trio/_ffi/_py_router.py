@@ -226,7 +226,7 @@ class Router:
 
     def _wake_for_logs(self) -> None:
         for oldest in self._owners.values():
-            oldest.wake()
+            oldest.wake_for_logs()
             return
 
     def _take_logs(self) -> list[bytes]:

@@ -172,6 +172,23 @@ def test_the_wake_for_records_passes_on(subject: Subject, open_reader: Callable[
     assert other.woken()
 
 
+def test_the_wake_for_records_outlasts_other_events(subject: Subject, reader: Reader) -> None:
+    reader.inbox.route(1)
+    subject.emit(room_event={"room_handle": 1, "reconnecting": {}})
+    log(subject, ERROR)
+    reader.inbox.unroute(1)
+    assert reader.woken()
+    assert reader.take() == []
+    assert not reader.woken()
+
+
+def test_an_inbox_closed_with_a_wake_for_records_has_nothing_to_take(subject: Subject, reader: Reader) -> None:
+    log(subject, ERROR)
+    assert reader.woken()
+    reader.inbox.close()
+    assert reader.inbox.take(1) == []
+
+
 # ---- panics
 
 
