@@ -174,7 +174,8 @@ class NativeLibrary(Protocol):
         """A new inbox.
 
         Args:
-            read_fd: becomes readable when there is something to take. The inbox owns both from here on and closes them.
+            read_fd: becomes readable when there is something to take. The inbox owns both from here on and closes them;
+                if this raises, the caller still does.
             write_fd: the other end; equal to *read_fd* for an eventfd.
             poke: for a library that wakes by call, with both descriptors -1: called once when the inbox stops being empty.
         """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final, final
 
@@ -10,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._abc import NativeLibrary
-
-_all_sets: Final[weakref.WeakSet[HandleSet]] = weakref.WeakSet()
 
 
 @final
@@ -21,7 +18,6 @@ class HandleSet:
     def __init__(self, library: NativeLibrary) -> None:
         self._library = library
         self._handles: set[int] = set()
-        _all_sets.add(self)
 
     def __len__(self) -> int:
         return len(self._handles)
@@ -67,8 +63,3 @@ def retire_room(library: NativeLibrary, handle: int, /) -> None:
     if len(_last_room) > 1:
         library, handle = _last_room.popleft()
         library.drop(handle)
-
-
-def live_handles() -> int:
-    """How many handles the process owns on behalf of rooms and calls; that of the last retired room not among them."""
-    return sum(map(len, _all_sets))

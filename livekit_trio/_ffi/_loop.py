@@ -187,8 +187,10 @@ def _start_pump_thread(loop: asyncio.AbstractEventLoop, fd: int, drain: Callable
 
     def watch() -> None:
         with stop_there:
-            while stop_there not in select.select([fd, stop_there], [], [])[0]:
-                drained.clear()
+            while True:
+                drained.clear()  # first, so that it does not undo what stop() sets
+                if stop_there in select.select([fd, stop_there], [], [])[0]:
+                    return
                 try:
                     loop.call_soon_threadsafe(drain_once)
                 except RuntimeError:

@@ -15,7 +15,8 @@ from ._send import send_request
 if TYPE_CHECKING:
     from ._abc import NativeLibrary
 
-_alive: Final[weakref.WeakSet[NativeObject]] = weakref.WeakSet()
+_alive: Final[set[tuple[NativeLibrary, int]]] = set()
+"""What is neither closed nor collected. Each change is one step of the interpreter's: any thread may make or count them."""
 
 
 @final
@@ -25,9 +26,9 @@ class NativeObject:
     def __init__(self, library: NativeLibrary, handle: int) -> None:
         self.library: Final = library
         self.handle: Final = handle
-        self._drop = weakref.finalize(self, library.drop, handle)
+        self._drop = weakref.finalize(self, _drop, library, handle)
         self._drop.atexit = False  # the library is silent by then
-        _alive.add(self)
+        _alive.add((library, handle))
 
     @property
     def closed(self) -> bool:
@@ -68,4 +69,9 @@ def make_native(name: str, owned: str, /, **fields: Any) -> NativeObject:
 
 def live_objects() -> int:
     """How many such objects are alive and not closed."""
-    return sum(not each.closed for each in list(_alive))
+    return len(_alive)
+
+
+def _drop(library: NativeLibrary, handle: int) -> None:
+    _alive.discard((library, handle))
+    library.drop(handle)

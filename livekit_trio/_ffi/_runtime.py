@@ -15,9 +15,10 @@ import os
 import re
 import socket
 import threading
+import traceback
 import weakref
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, final
 
 from .._errors import (
     InternalError,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
     from ._abc import Event, Inbox, NativeLibrary, Ring
     from ._loop import Loop
+
+P = ParamSpec("P")
 
 _logger = logging.getLogger("livekit_trio")
 
@@ -82,9 +85,9 @@ class Runtime:
         self._sinks: dict[int, Sink] = {}
         self._ungrouped = CallGroup()
         self._last_id = 0
+        self._trace = open_trace()
         self._inbox = self._open_inbox()
         self.estate: Estate = Estate(library, self._inbox)
-        self._trace = open_trace()
         self.pumping: bool = True
         """Whether replies and events are still delivered; if not, nobody may wait for one."""
         self._stop_pump: Callable[[], None] | None = None
@@ -263,13 +266,13 @@ class Runtime:
     def _open_inbox(self) -> Inbox:
         if self.library.wakes_by == "call":
             return self.library.open_inbox(-1, -1, self._poke)
-        if hasattr(os, "eventfd"):
-            fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-            return self.library.open_inbox(fd, fd)
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        return self.library.open_inbox(ours.detach(), theirs.detach())
+        read_fd, write_fd = _wake_descriptors()
+        try:
+            return self.library.open_inbox(read_fd, write_fd)
+        except BaseException:
+            for fd in {read_fd, write_fd}:
+                socket.close(fd)  # os.close takes no sockets on Windows
+            raise
 
     def _poke(self) -> None:
         self._loop.call_soon(self._drain)
@@ -278,20 +281,20 @@ class Runtime:
         batch = self._inbox.take(BATCH)
         for event in batch:
             if self._trace is not None:
-                self._trace.record(self._inbox.owner, event)
-            self._dispatch(event)
+                _go_on_after(self._trace.record, self._inbox.owner, event)
+            _go_on_after(self._dispatch, event)
         if len(batch) == BATCH and self.library.wakes_by == "call":
             self._poke()
         records = self.library.take_logs()
         if records:
-            _logs.forward(records)
+            _go_on_after(_logs.forward, records)
 
     def _dispatch(self, event: Event) -> None:
         try:
             self._hand_over(event)
         except Exception as cause:
-            _logger.exception("an event of kind %d could not be handled", event[0])
             self._blame(event[1], internal_error(cause))
+            _logger.exception("an event of kind %d could not be handled", event[0])
 
     def _hand_over(self, event: Event) -> None:
         kind, key, stamp_ns, payload = event
@@ -332,13 +335,13 @@ class Runtime:
             if sink is not None:
                 sink.fail(NativeError(message))
             return
-        _logger.critical("the native library panicked: %s", message)
         error = NativePanicError(message)
         _poisoned[id(self.library)] = (self.library, error)
         for call in list(self._calls.values()):
             call.fail(NativePanicError(message))
         for sink in list(self._sinks.values()):
             sink.fail(error)
+        _logger.critical("the native library panicked: %s", message)
 
     # ---- the end
 
@@ -369,6 +372,26 @@ class Runtime:
         self.estate.dispose()
         if self._trace is not None:
             self._trace.close()
+            self._trace = None
+
+
+def _wake_descriptors() -> tuple[int, int]:
+    if hasattr(os, "eventfd"):
+        fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        return fd, fd
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+def _go_on_after(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+    """Print what *function* raises, as `logging` does with what a handler raises; on Trio it would end the whole run.
+
+    What can fail here is what the program brings: a handler or filter of its log, the disk that a trace is written to.
+    """
+    try:
+        function(*args, **kwargs)
+    except Exception:  # noqa: BLE001 - printed: the log itself may be what is broken
+        traceback.print_exc()
 
 
 class _Registry:
@@ -387,10 +410,10 @@ class _Registry:
         with self._lock:
             reference = self._by_token.get(token)
         runtime = reference and reference()
+        library = load_library() if runtime is None else runtime.library
+        if id(library) in _poisoned:
+            raise NativePanicError(_poisoned[id(library)][1].message)
         if runtime is None:
-            library = load_library()
-            if id(library) in _poisoned:
-                raise NativePanicError(_poisoned[id(library)][1].message)
             runtime = Runtime(library, current_loop())
             with self._lock:
                 self._by_token[token] = weakref.ref(runtime)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
+import logging
+import os
+import select
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 import trio
 from typing_extensions import override
 
 from livekit_trio import rtc
-from livekit_trio._errors import InternalError, NativePanicError, NativeRefusalError
+from livekit_trio._errors import InternalError, NativePanicError, NativeRefusalError, UsedAfterForkError
+from livekit_trio._ffi import _logs
+from livekit_trio._ffi._loop import AsyncioLoop
 from livekit_trio._ffi._runtime import hold_runtime, runtimes
+from livekit_trio._ffi._trace import Trace
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 
@@ -97,6 +107,56 @@ async def test_a_panic_ends_everything_and_poisons_the_library() -> None:
 
 
 @pytest.mark.anyio
+async def test_nothing_is_joined_after_a_panic_while_the_runtime_is_held() -> None:
+    fake = FakeLibrary()
+    with fake.installed(), hold_runtime() as runtime:
+        hold = fake.hold("get_schema")
+        async with anyio.create_task_group() as group:
+
+            async def wait() -> None:
+                with pytest.raises(NativePanicError):
+                    await runtime.call("get_schema", schema_fields(fake))
+
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            assert len(hold.requests) == 1
+            fake.panic("index out of bounds")
+        with pytest.raises(NativePanicError):
+            async with rtc.open_room("ws://fake", "t"):
+                pytest.fail("joined")
+
+
+class _Broken(logging.Filter):
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        raise ZeroDivisionError
+
+
+@pytest.mark.anyio
+async def test_a_log_that_is_broken_hurts_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = FakeLibrary()
+    native = fake.room()
+    broken = _Broken()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+            await anyio.wait_all_tasks_blocked()
+            for logger in (logging.getLogger("livekit_trio"), _logs.LOGGER):
+                logger.addFilter(broken)
+            try:
+                fake.log(0, "livekit_ffi", "something")
+                await anyio.wait_all_tasks_blocked()
+                native.emit(room_metadata_changed={"metadata": "x"})
+                await room.wait_until(lambda: room.metadata == "x")
+                fake.panic("index out of bounds")
+                with pytest.raises(NativePanicError):
+                    await room.wait_until(lambda: False)
+            finally:
+                for logger in (logging.getLogger("livekit_trio"), _logs.LOGGER):
+                    logger.removeFilter(broken)
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+@pytest.mark.anyio
 async def test_a_bug_in_a_sink_hurts_its_own_room_only(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +216,70 @@ async def test_a_trace_has_every_event_and_no_token(tmp_path: Path, monkeypatch:
     assert "fake" not in path.read_text()
 
 
+@pytest.mark.anyio
+async def test_a_full_disk_ends_the_trace_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(tmp_path / "trace"))
+    fake = FakeLibrary()
+    native = fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+
+            def fail(*_: object) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            monkeypatch.setattr(Trace, "_write", fail)
+            native.emit(room_metadata_changed={"metadata": "x"})
+            await room.wait_until(lambda: room.metadata == "x")
+        await assert_idle()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("why", ["a forked child", "a trace that cannot be written"])
+async def test_a_runtime_that_cannot_be_had_leaves_no_descriptor(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeLibrary()
+    monkeypatch.setattr(fake, "wakes_by", "descriptor")
+    if why == "a forked child":
+        fake.disown()
+    else:
+        monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(tmp_path))
+    before = os.listdir("/proc/self/fd")
+    with fake.installed():
+        for _ in range(3):
+            with pytest.raises((UsedAfterForkError, IsADirectoryError)), hold_runtime():
+                pytest.fail("made")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_counting_disturbs_no_thread_and_is_disturbed_by_none() -> None:
+    fake = FakeLibrary()
+    stop = threading.Event()
+
+    async def join_and_leave() -> None:
+        while not stop.is_set():
+            async with rtc.open_room("ws://fake", "t"):
+                _ = rtc.AudioSource(48000, 1)
+                await anyio.lowlevel.checkpoint()
+
+    switch_interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with fake.installed():
+            threads = [threading.Thread(target=anyio.run, args=(join_and_leave,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            try:
+                for _ in range(2000):
+                    rtc.runtime_statistics()
+            finally:
+                stop.set()
+                for thread in threads:
+                    thread.join()
+    finally:
+        sys.setswitchinterval(switch_interval)
+
+
 def test_two_loops_in_two_threads_and_another_run_after_each_other() -> None:
     fake = FakeLibrary()
 
@@ -213,3 +337,35 @@ def test_a_loop_without_readers_gets_a_thread() -> None:
     with asyncio.Runner(loop_factory=_LoopWithoutReaders) as runner:
         runner.run(fail_to_join())
     assert not [thread for thread in threading.enumerate() if thread.name == "livekit_trio pump"]
+
+
+def test_the_thread_ends_when_it_is_stopped_as_an_event_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fd = os.eventfd(1, os.EFD_CLOEXEC)
+    selected = threading.Event()
+    real_select = select.select
+
+    def select_late(readable: list[Any], writable: list[Any], exceptional: list[Any]) -> Any:
+        """As if an event had come just before the pump was stopped, and the thread ran again only afterwards."""
+        if not selected.is_set():
+            selected.set()
+            real_select([each for each in readable if each != fd], [], [])
+            time.sleep(0.05)
+            return [fd], [], []
+        return real_select(readable, writable, exceptional)
+
+    monkeypatch.setattr(select, "select", select_late)
+
+    async def start_and_stop() -> None:
+        stop = AsyncioLoop().start_pump(fd, lambda: None, lambda: None)
+        selected.wait()
+        stop()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=_LoopWithoutReaders) as runner:
+            runner.run(start_and_stop())
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    os.close(fd)
