@@ -180,7 +180,7 @@ class Runtime:
         if self._sinks.pop(key, None) is not None:
             self._inbox.unroute(key)
             if self._trace is not None:
-                self._trace.record_unrouted(self._inbox.owner, key)
+                _go_on_after(self._trace.record_unrouted, self._inbox.owner, key)
 
     def open_ring(self, name: str, fields: dict[str, Any], capacity: int, sink: Sink, /) -> tuple[Any, Ring]:
         """Open a media stream: *sink* gets READY when its ring has something, and the caller the inner response message.

@@ -230,6 +230,8 @@ async def test_a_full_disk_ends_the_trace_only(tmp_path: Path, monkeypatch: pyte
             monkeypatch.setattr(Trace, "_write", fail)
             native.emit(room_metadata_changed={"metadata": "x"})
             await room.wait_until(lambda: room.metadata == "x")
+            with anyio.fail_after(4):  # less than `leave_timeout`
+                await room.disconnect()
         await assert_idle()
 
 
