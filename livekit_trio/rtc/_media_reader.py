@@ -51,6 +51,9 @@ class MediaReader:
         if self._audio is None and self._video is None:
             self._container.close()
             raise ValueError(f"there is nothing to play in {path}")
+        length = self._container.duration
+        self.duration: Final = length / MICROSECONDS if length else None
+        """In seconds; None if the file does not say."""
         self._begin = (self._container.start_time or 0) / MICROSECONDS
         self._items: Iterator[Item] = self._read(0.0)
 
@@ -61,11 +64,6 @@ class MediaReader:
     @property
     def video_size(self) -> tuple[int, int] | None:
         return None if self._video is None else (self._video.codec_context.width, self._video.codec_context.height)
-
-    @property
-    def duration(self) -> float | None:
-        """In seconds; None if the file does not say."""
-        return self._container.duration / MICROSECONDS if self._container.duration else None
 
     def read(self, count: int) -> list[Item]:
         """The next frames, each with its time in seconds from the beginning; none at the end."""

@@ -142,6 +142,7 @@ async def test_pause_seek_and_loop(film: Path) -> None:
                 await frames.receive()
         with pytest.raises(ValueError, match="no place at 99"):
             source.seek(99)
+    assert source.duration == pytest.approx(3, abs=0.1), "it can still be read"
     with pytest.raises(rtc.StreamClosedError, match="closed"):
         await source.wait_ended()
 
