@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 import attrs
 from typing_extensions import override
 
+from .._errors import StreamTooLargeError
 from ._chat import IS_FINAL, SEGMENT_ID, TRACK_ID
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ._stream_readers import TextStreamReader
 
 MAX_SEGMENTS: Final = 1000
+
+MAX_TEXT: Final = 64 << 10
+"""Bytes of UTF-8 of a segment that comes as a stream: whoever sends it need not end."""
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +109,8 @@ class TranscriptionFeed:
         The stream is a new version of its segment. Its text grows as it is read.
 
         Raises:
-            StreamReceiveError: the stream broke off; what had come stays, as a version that is not final.
+            StreamReceiveError: the stream broke off, or is longer than 64 KiB; what had come stays, as a version that is not
+                final.
             StreamLaggedError: this program read too slowly.
             RoomClosedError: the room has ended before the stream.
 
@@ -115,6 +120,8 @@ class TranscriptionFeed:
         text = ""
         with reader:
             async for chunk in reader:
+                if reader.received > MAX_TEXT:
+                    raise StreamTooLargeError(f"a segment has more than {MAX_TEXT} bytes")
                 text += chunk
                 self._put(_segment_of(reader, text, final=False))
             self._put(_segment_of(reader, text, final=reader.info.attributes.get(IS_FINAL) == "true"))

@@ -387,3 +387,19 @@ async def test_cancelled_at_every_suspension(anyio_backend_name: str, tmp_path: 
             if not reached:
                 assert at > 5
                 break
+
+
+# ---- transcriptions
+
+
+async def test_what_is_said_without_end_is_not_kept() -> None:
+    async with joined() as (native, room):
+        feed = rtc.TranscriptionFeed()
+        with room.accept_text_streams(rtc.TRANSCRIPTION_TOPIC) as incoming:
+            stream = native.open_stream("bob", rtc.TRANSCRIPTION_TOPIC)
+            for _ in range(5):
+                stream.send("x" * 15_000)
+            with pytest.raises(rtc.StreamTooLargeError):
+                await feed.follow(await incoming.receive())
+        [segment] = feed.segments
+        assert (len(segment.text), segment.final) == (60_000, False)
