@@ -63,6 +63,10 @@ def test_what_rtc_loads_with_its_first_use_is_what_checkers_see() -> None:
     assert {name for names in seen.values() for name in names} <= set(dir(rtc))
     assert rtc.AudioMixer is rtc.AudioMixer
     assert rtc.AudioMixer.__module__ == "livekit_trio.rtc"
+    everything: dict[str, object] = {}
+    exec("from livekit_trio.rtc import *", everything)
+    assert {"Room", *(name for names in seen.values() for name in names)} <= everything.keys()
+    assert "TYPE_CHECKING" not in everything
     with pytest.raises(AttributeError, match=r"module 'livekit_trio.rtc' has no attribute 'nothing'"):
         _ = getattr(rtc, "nothing")  # noqa: B009 - checkers know that it is not there
 

@@ -304,6 +304,9 @@ else:
     def __dir__() -> list[str]:
         return sorted({*globals(), *(name for names in _LATER.values() for name in names)})
 
+    # Only for `import *`, which then loads all of it.
+    __all__ = [name for name in __dir__() if not name.startswith("_") and name != "TYPE_CHECKING"]
+
 
 _fix_public_paths(__name__, globals())
 del TYPE_CHECKING
