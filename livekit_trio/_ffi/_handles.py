@@ -36,12 +36,10 @@ class HandleSet:
         """The library has taken this one over."""
         self._handles.discard(handle)
 
-    def drop_all(self) -> int:
-        """Drop what is left and return how many there were."""
-        count = len(self._handles)
+    def drop_all(self) -> None:
+        """Drop what is left."""
         while self._handles:
             self._library.drop(self._handles.pop())
-        return count
 
 
 _last_room: Final[deque[tuple[NativeLibrary, int]]] = deque()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -53,8 +53,11 @@ async def open_in_thread(make: Callable[[], T], close: Callable[[T], object]) ->
     unwanted = threading.Event()
 
     def discard() -> None:
-        with suppress(IndexError):
-            close(made.pop())
+        try:
+            unclosed = made.pop()
+        except IndexError:
+            return
+        close(unclosed)
 
     def work() -> None:
         made.append(make())

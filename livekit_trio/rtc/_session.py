@@ -230,9 +230,6 @@ class RoomSession:
         if stream in self._subscribers:
             self._subscribers.remove(stream)
 
-    def subscriber_count(self) -> int:
-        return len(self._subscribers)
-
     async def run_hold_back_timer(self) -> None:
         """Service task: let the reducer's clock tick when it has asked for it."""
         while True:
@@ -363,10 +360,7 @@ class RoomSession:
         for event in events:
             size, fleeting = 0, False
             if isinstance(event, DataReceived):
-                size, fleeting = (
-                    len(event.data),
-                    event.kind == DataPacketKind.KIND_LOSSY,
-                )
+                size, fleeting = len(event.data), event.kind == DataPacketKind.KIND_LOSSY
             for stream in self._subscribers:
                 if isinstance(event, stream.accepts):
                     stream.mailbox.put(event, size=size, fleeting=fleeting)
