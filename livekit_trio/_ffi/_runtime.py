@@ -335,12 +335,11 @@ class Runtime:
             if sink is not None:
                 sink.fail(NativeError(message))
             return
-        error = NativePanicError(message)
-        _poisoned[id(self.library)] = (self.library, error)
+        _poisoned[id(self.library)] = (self.library, message)
         for call in list(self._calls.values()):
             call.fail(NativePanicError(message))
         for sink in list(self._sinks.values()):
-            sink.fail(error)
+            sink.fail(NativePanicError(message))
         _logger.critical("the native library panicked: %s", message)
 
     # ---- the end
@@ -412,7 +411,7 @@ class _Registry:
         runtime = reference and reference()
         library = load_library() if runtime is None else runtime.library
         if id(library) in _poisoned:
-            raise NativePanicError(_poisoned[id(library)][1].message)
+            raise NativePanicError(_poisoned[id(library)][1])
         if runtime is None:
             runtime = Runtime(library, current_loop())
             with self._lock:
@@ -433,8 +432,8 @@ class _Registry:
 
 _registry: Final = _Registry()
 
-_poisoned: Final[dict[int, tuple[NativeLibrary, NativePanicError]]] = {}
-"""Libraries that panicked, by id; they are kept, so that no id is used again."""
+_poisoned: Final[dict[int, tuple[NativeLibrary, str]]] = {}
+"""Libraries that panicked and what they said, by id; they are kept, so that no id is used again."""
 
 
 def acquire_runtime() -> Runtime:

@@ -106,6 +106,32 @@ async def test_a_panic_ends_everything_and_poisons_the_library() -> None:
         await assert_idle()
 
 
+class _Sink:
+    def __init__(self) -> None:
+        self.failed = anyio.Event()
+        self.error: BaseException | None = None
+
+    def deliver(self, kind: int, stamp_ns: int, payload: bytes, /) -> None:
+        raise AssertionError(kind)
+
+    def fail(self, error: BaseException, /) -> None:
+        self.error = error
+        self.failed.set()
+
+
+@pytest.mark.anyio
+async def test_a_panic_gives_each_an_error_of_its_own() -> None:
+    fake = FakeLibrary()
+    sinks = [_Sink(), _Sink()]
+    with fake.installed(), hold_runtime() as runtime:
+        for sink in sinks:
+            runtime.route(fake.new_handle(), sink)
+        fake.panic("index out of bounds")
+        for sink in sinks:
+            await sink.failed.wait()
+    assert sinks[0].error is not sinks[1].error
+
+
 @pytest.mark.anyio
 async def test_nothing_is_joined_after_a_panic_while_the_runtime_is_held() -> None:
     fake = FakeLibrary()
