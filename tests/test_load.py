@@ -104,6 +104,14 @@ def test_the_library_is_loaded_once() -> None:
     assert output(code) == "8 1 True"
 
 
+def test_a_system_that_cannot_fork() -> None:
+    program = run("""
+        del os.register_at_fork  # as on Windows
+        load_library()
+    """)
+    assert program.returncode == 0, program.stderr
+
+
 def test_there_is_a_bridge_where_there_is_a_compiler() -> None:
     assert bridge_file().is_file() or not has_compiler()
 

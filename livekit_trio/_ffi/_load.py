@@ -63,7 +63,8 @@ def load_library() -> NativeLibrary:
         if _loaded.library is None:
             _loaded.library = library = _load(_library_path(), os.environ.get(KIND_VARIABLE, ""))
             library.set_log_level(_logs.native_level())
-            os.register_at_fork(after_in_child=library.disown)
+            if hasattr(os, "register_at_fork"):  # not on Windows
+                os.register_at_fork(after_in_child=library.disown)
             # Not `dispose`: it frees frames under views that are still alive (measured).
             atexit.register(library.silence)
         return _loaded.library
