@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import anyio
 
-from .._errors import EndOfStream, NativeRefusalError, RoomClosedError, StreamLaggedError
+from .._errors import (
+    EndOfStream,
+    NativeRefusalError,
+    RoomClosedError,
+    StreamLaggedError,
+    UsedAfterForkError,
+    WrongLoopError,
+)
 from .._ffi._messages import event_class, event_number
 from .._ffi._objects import NativeObject
 from .._ffi._wire import owned_handles
@@ -129,6 +136,17 @@ class MediaFeed:
         if self.end is None:
             self.end = make_error
             self._tell()
+
+    def finish_from_anywhere(self) -> None:
+        """As `finish`, at once on this feed's own loop: a track of ours belongs to none, and any thread may close it."""
+        try:
+            self._runtime.check_loop("a media stream")
+        except WrongLoopError:
+            self._runtime.call_soon_if_alive(self.finish)
+        except UsedAfterForkError:
+            return  # nothing native is under it
+        else:
+            self.finish()
 
     # ---- Sink: what the pump brings
 
@@ -254,8 +272,8 @@ def follow_track(facts: TrackFacts, link: RoomLink | None) -> Follow:
     def follow(feed: MediaFeed) -> Callable[[], None]:
         if not facts.ended and (link is None or _is_open(link)):
             feed.attach(facts)
-        facts.call_at_end(feed.finish)
-        return lambda: facts.forget_callback(feed.finish)
+        facts.call_at_end(feed.finish_from_anywhere)
+        return lambda: facts.forget_callback(feed.finish_from_anywhere)
 
     return follow
 

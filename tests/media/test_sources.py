@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 import trio
 
@@ -284,6 +285,24 @@ async def test_sizes_are_checked(fake: FakeLibrary, kind: Any, size: tuple[Any, 
     with pytest.raises((ValueError, TypeError)):
         kind(*size)
     assert fake.requests == []
+
+
+async def test_a_track_can_be_closed_from_another_thread_while_it_is_read(fake: FakeLibrary) -> None:
+    """As it belongs to no event loop, another one may have it."""
+    with rtc.VideoSource(16, 16) as source:
+        track = rtc.LocalVideoTrack.create_video_track("bars", source)
+        with track.open_stream() as frames, anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+
+                async def read() -> None:
+                    with pytest.raises(rtc.EndOfStream):
+                        await frames.receive()
+
+                group.start_soon(read)
+                await anyio.wait_all_tasks_blocked()
+                await anyio.to_thread.run_sync(track.close)
+        assert track.ended
+    assert not fake.live_handles
 
 
 async def test_tracks_take_sources_of_their_kind(fake: FakeLibrary) -> None:
