@@ -56,7 +56,10 @@ class JsonSerializer:
         Raises:
             ValueError: it is no JSON, or stands for something else.
         """
-        return _structure(json.loads(text), into)
+        try:
+            return _structure(json.loads(text), into)
+        except (RecursionError, OverflowError) as error:  # by whoever sent it
+            raise ValueError(str(error)) from None
 
 
 JSON: Final = JsonSerializer()

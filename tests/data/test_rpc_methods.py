@@ -77,6 +77,8 @@ def test_json_there_and_back(value: Any, into: Any, text: str) -> None:
         ('["a"]', list[int]),
         ('{"a":"b"}', dict[str, int]),
         ("[1,2]", tuple[int, int]),
+        pytest.param("[" * 100_000, list[Any], id="deep"),
+        pytest.param("9" * 400, float, id="large"),
     ],
 )
 def test_what_does_not_fit(text: str, into: Any) -> None:
