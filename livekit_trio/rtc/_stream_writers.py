@@ -34,6 +34,9 @@ InfoT = TypeVar("InfoT", TextStreamInfo, ByteStreamInfo)
 PIECE: Final = 240_000
 """Bytes handed over at once: 16 chunks of the native library. It finishes what it was given before it closes a stream."""
 
+MAX_TRAILER: Final = 60_000
+"""Bytes of reason and attributes that end a stream: a packet takes 64 000 (livekit-server 1.13.5), and is lost if it is larger."""
+
 CLOSE_GRACE: Final = 1.0
 """Seconds for which a block that raised waits for its stream to be closed, so that the reason gets out before the room is left."""
 
@@ -43,6 +46,14 @@ def text_size(text: object) -> int:
     if not isinstance(text, str):
         raise TypeError(f"text must be a string, not {type(text).__name__}")
     return len(text.encode())
+
+
+def _check_trailer(reason: str, attributes: Mapping[str, str]) -> None:
+    """Raise unless it can be sent: a stream whose end does not get out never ends for its readers."""
+    texts = [reason, *attributes.keys(), *attributes.values()]
+    size = sum(text_size(text) + 8 for text in texts)
+    if size > MAX_TRAILER:
+        raise StreamSendError(f"reason and attributes have {size} bytes, and {MAX_TRAILER} can be sent")
 
 
 class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
@@ -118,7 +129,9 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
             attributes: further ones, which readers see when they have come to the end.
 
         Raises:
-            StreamSendError: the native library could not close it.
+            TypeError: one of these is no string; the stream is still open.
+            StreamSendError: they are too large (60 000 bytes in all), and the stream is still open; or the native library
+                could not close it.
             RoomClosedError: the room has ended: readers know that the stream is not complete.
 
         Cancellation:
@@ -162,8 +175,9 @@ class StreamWriter(Generic[ContentT, InfoT], metaclass=MadeByTheRoom):
     def _size_of(self, piece: ContentT) -> int: ...
 
     def _close(self, reason: str, attributes: Mapping[str, str]) -> Call:
-        self._state = "closed"
         reason = reason or ("cancelled" if self._torn else "")
+        _check_trailer(reason, attributes)
+        self._state = "closed"
         return self._link.send(self._closes, writer_handle=self._handle, reason=reason, attributes=dict(attributes))
 
     async def _give_up(self, exc: BaseException) -> None:  # noqa: ASYNC910 - the block has raised

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from livekit_trio import rtc
-from livekit_trio.rtc._stream_writers import PIECE
+from livekit_trio.rtc._stream_writers import MAX_TRAILER, PIECE
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 from tests.cancelling import ways
@@ -205,6 +205,26 @@ async def test_a_writer_is_entered_once_and_closed_once() -> None:
             await writer.__aenter__()
         [closed] = asked(native, "text_stream_close")
         assert (closed.reason, dict(closed.attributes)) == ("", {"end": "reached"})
+
+
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        ({"reason": "x" * MAX_TRAILER}, rtc.StreamSendError),
+        ({"attributes": {str(number): "" for number in range(10_000)}}, rtc.StreamSendError),
+        ({"attributes": {"a": 5}}, TypeError),
+        ({"reason": "\ud800"}, UnicodeEncodeError),
+    ],
+    ids=["long", "many", "no text", "half a pair"],
+)
+async def test_an_end_that_cannot_be_sent_leaves_the_stream_open(end: dict[str, Any], error: type[Exception]) -> None:
+    """Natively nobody would be told of it: readers would wait for the end until this participant has left."""
+    async with joined() as (native, room):
+        with pytest.raises(error):
+            async with room.local_participant.stream_text() as writer:
+                await writer.aclose(**end)
+        [closed] = asked(native, "text_stream_close")
+        assert closed.reason == error.__name__
 
 
 async def test_a_block_that_raises_closes_with_the_name_of_the_error() -> None:
