@@ -2,79 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import sys
-import time
-from contextlib import asynccontextmanager
-from subprocess import PIPE, STDOUT
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 import av
 import pytest
-from anyio.streams.text import TextReceiveStream
 
 from livekit_trio._cli._demo import CALL
 from livekit_trio.testing import assert_idle
 from tests.media.rooms import playing, showing
+from tests.peers.commands import WITHIN, running
 from tests.peers.driver import open_official_peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
-
-    from anyio.abc import Process
 
     from livekit_trio.testing import DevServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)]
 """The commands run on Trio, whatever their tests run on."""
-
-WITHIN: Final = 60.0
-
-
-class Command:
-    """A running command."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdout is not None
-        self.process = process
-        self._output = TextReceiveStream(process.stdout)
-        self.said = ""
-
-    async def wait_for(self, pattern: str) -> re.Match[str]:
-        with anyio.fail_after(WITHIN):
-            while not (found := re.search(pattern, self.said)):
-                self.said += await self._output.receive()
-        return found
-
-    async def interrupt(self) -> float:
-        """Press Ctrl-C, and return how many seconds it took to end."""
-        begin = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
-        async for text in self._output:
-            self.said += text
-        with anyio.fail_after(WITHIN):
-            assert await self.process.wait() == 130, self.said
-        return time.monotonic() - begin
-
-
-@asynccontextmanager
-async def running(server: DevServer, *arguments: str) -> AsyncGenerator[Command]:
-    environment = os.environ | {
-        "LIVEKIT_URL": server.url,
-        "LIVEKIT_API_KEY": server.api_key,
-        "LIVEKIT_API_SECRET": server.api_secret,
-    }
-    command = [sys.executable, "-m", "livekit_trio._cli", *arguments]
-    async with await anyio.open_process(command, stdin=None, stdout=PIPE, stderr=STDOUT, env=environment) as process:
-        try:
-            yield Command(process)
-        finally:
-            if process.returncode is None:
-                process.kill()
 
 
 async def test_publish_is_heard_and_ends_with_the_file(server: DevServer, tmp_path: Path) -> None:

@@ -247,6 +247,15 @@ window.peer = {
     return { counters, size, mime_type: inbound ? inbound.mimeType : null, decoded: inbound ? inbound.framesDecoded : 0 };
   },
 
+  // Play somebody's video in the corner of the page, until the page closes.
+  async show({ identity }) {
+    const element = remoteTrack(identity, "video").attach();
+    element.muted = true;
+    element.style = "position: fixed; top: 0; left: 0";
+    document.body.append(element);
+    await new Promise((done) => element.requestVideoFrameCallback(done));
+  },
+
   async send_data({ data, topic = "", reliable = true, to = [] }) {
     await room.localParticipant.publishData(fromBase64(data), { reliable, topic, destinationIdentities: to });
   },
