@@ -165,7 +165,9 @@ def _judge_rest(diary: list[dict[str, Any]], room: int, cuts: list[Cut], verdict
         frames = sum(entry["frames"] for entry in diary if entry["what"] == "media" and entry["kind"] == kind)
         verdict.counts[f"{kind}, frames heard or seen"] += frames
     verdict.counts["failures"] += sum(entry["what"] == "failed" for entry in diary)
-    verdict.counts["joins of guests"] += sum(entry["what"] == "guest" for entry in diary)
+    guests = [entry for entry in diary if entry["what"] == "guest"]
+    verdict.counts["joins of guests"] += len(guests)
+    verdict.counts["guests who leave tracks of others behind"] += sum(entry["tracks"] > 0 for entry in guests)
 
 
 def ranges(numbers: Iterable[int]) -> str:

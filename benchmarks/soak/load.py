@@ -45,6 +45,7 @@ class Pair:
         listener: the listener's.
         sent: the last number of each kind.
         heard: whether a packet has come through yet.
+        silent: whether the speaker says nothing more.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Pair:
     listener: rtc.Room | None = None
     sent: dict[str, int] = attrs.field(factory=lambda: {"packet": 0, "text": 0, "bytes": 0})
     heard: anyio.Event = attrs.field(factory=anyio.Event)
+    silent: bool = False
 
     @property
     def name(self) -> str:
@@ -112,7 +114,7 @@ class Pair:
             group.start_soon(self._send, "bytes", data, STREAM_EVERY)
 
     async def _send(self, kind: str, send: Callable[[int], Awaitable[None]], every: float) -> None:
-        while True:
+        while not self.silent:
             self.sent[kind] += 1
             number = self.sent[kind]
             self.note("sent", kind=kind, number=number)
@@ -183,7 +185,8 @@ async def run_guests(pairs: list[Pair]) -> None:
             async with rtc.open_room(pair.server.url, pair.token(f"guest-{count}")) as room:
                 await room.wait_for(rtc.DataReceived)
                 await anyio.sleep(GUEST_STAYS)
-                pair.note("guest")
+                tracks = sum(len(who.track_publications) for who in room.remote_participants.values())
+                pair.note("guest", tracks=tracks)
         except rtc.LiveKitError as error:
             pair.note("failed", doing="a guest joins", error=str(error), since=begin)
         await anyio.sleep(max(0, begin + GUEST_EVERY - anyio.current_time()))
