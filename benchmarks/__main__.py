@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> Report:
                     # One subject after the other in each group: what else the machine does hits them all.
                     for found in ALL[name][0](bench):
                         report.add(found)
-                except (RuntimeError, ValueError, subprocess.SubprocessError) as error:
+                except (RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
                     print(f"  failed: {error!r}", flush=True)
                     report.add(Note(ALL[name][1][0].name, f"{type(error).__name__} in round {number + 1}"))
             write(report, arguments.json)

@@ -59,7 +59,7 @@ def measure_files(bench: Bench) -> Iterator[Figure]:
     for subject in bench.subjects:
         if subject.name != "floor":  # which has no files
             room = [f"file {subject.name}"]
-            folder = bench.folder / subject.name
+            folder = bench.folder / f"kept by {subject.name}"
             folder.mkdir()
             keep = subject.command("streams", "keep", bench.joining(subject, room, "receiver"), str(folder))
             send = subject.command("streams", "send", bench.joining(subject, room, "sender"), str(file))
