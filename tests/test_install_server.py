@@ -48,7 +48,7 @@ class Machine:
         self.bin = root / "bin"
         self.bin.mkdir()
         for tool in ("chmod", "cp", "dirname", "mkdir", "setpriv", "sh", "sleep", "true"):
-            found = shutil.which(tool)
+            found = shutil.which(tool, path=os.environ["PATH"] + os.pathsep + os.defpath)
             if found is not None:
                 (self.bin / tool).symlink_to(found)
         self.directory = root / "cache" / "livekit-trio" / "livekit-server-1.13.5"
