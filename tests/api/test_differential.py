@@ -19,7 +19,7 @@ from livekit.protocol.models import ListUpdate
 from livekit.protocol.room import SendDataRequest
 from livekit.protocol.sip import CreateSIPParticipantRequest, ListSIPInboundTrunkRequest, SIPOutboundConfig
 
-from livekit_trio.api import LiveKitAPI, SyncLiveKitAPI, TokenVerifier, VideoGrants
+from livekit_trio.api import LiveKitAPI, SyncLiveKitAPI, TokenVerifier, TransportError, TransportErrorKind, VideoGrants
 from tests.api.calls import CALLS, ONLY_OURS, Call
 from tests.api.redis_nodes import open_nodes
 from tests.api.script import IDENTITY, Outcome, Space, outcome_of, script, slow_calls
@@ -136,11 +136,17 @@ async def play_slow_ones(space: Space, perform: Perform) -> list[Outcome]:
 
 
 async def attempt(perform: Perform, method: str, call: Call) -> Any:
-    """What a call returns or raises. The player's own copy of the request: livekit-api writes into it."""
-    try:
-        return await perform(method, copy.deepcopy(call))
-    except Exception as error:  # noqa: BLE001 - `outcome_of` and the comparison tell what kind it is
-        return error
+    """What a call returns or raises. The player's own copy of the request: livekit-api writes into it.
+
+    A call that the server cannot have seen, since it had just closed the connection kept for it, is made again: what is not
+    repeatable our client leaves to its caller.
+    """
+    while True:
+        try:
+            return await perform(method, copy.deepcopy(call))
+        except Exception as error:  # noqa: BLE001 - `outcome_of` and the comparison tell what kind it is
+            if not isinstance(error, TransportError) or error.kind is not TransportErrorKind.STALE:
+                return error
 
 
 async def play(server: DevServer, play_it: Play, perform: Perform) -> list[Outcome]:
