@@ -170,9 +170,8 @@ def running(command: Sequence[str]) -> Generator[subprocess.Popen[str]]:
                 raise RuntimeError(f"{' '.join(command[:5])} has ended")
             yield process
             process.stdin.close()  # type: ignore[union-attr]
-            with suppress(
-                subprocess.TimeoutExpired
-            ):  # the official SDK does not always end; its figures are good all the same
+            # The official SDK does not always end; its figures are good all the same.
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(30)
         finally:
             limit.cancel()

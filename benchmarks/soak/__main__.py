@@ -21,7 +21,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from livekit_trio._ffi._statistics import runtime_statistics
+from livekit_trio import rtc
 from livekit_trio.testing import assert_idle, open_server
 
 from . import network
@@ -77,7 +77,7 @@ class Held:
             pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
             len(os.listdir("/proc/self/task")),
             len(os.listdir("/proc/self/fd")) - 1,
-            runtime_statistics().live_handles,
+            rtc.runtime_statistics().live_handles,
             usage.ru_utime + usage.ru_stime,
         )
 
