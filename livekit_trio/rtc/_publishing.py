@@ -108,7 +108,7 @@ class Publishing(metaclass=MadeByTheRoom):
             found = self._find(publication)
             if found is not None:
                 with suppress(RoomClosedError):
-                    error = await _error_of(self._withdraw(found), found)  # noqa: ASYNC102 - it is withdrawn already
+                    error = await self._error_of(self._withdraw(found), found)  # noqa: ASYNC102 - it is withdrawn already
         if error:
             raise UnpublishTrackError(error)
 
@@ -136,7 +136,7 @@ class Publishing(metaclass=MadeByTheRoom):
         if publication is None:
             raise UnpublishTrackError(f"we have not published {track!r}")
         await anyio.lowlevel.checkpoint_if_cancelled()
-        error = await _error_of(self._withdraw(publication), publication)
+        error = await self._error_of(self._withdraw(publication), publication)
         if error:
             facts_of(publication.track).published = True
             raise UnpublishTrackError(error)
@@ -197,26 +197,27 @@ class Publishing(metaclass=MadeByTheRoom):
         facts_of(publication.track).published = False
         return call
 
-
-async def _error_of(call: Call | None, publication: LocalPublicationFacts) -> str:
-    """What the native side has against this end, once it has answered or a reconnect has come instead of the answer."""
-    if call is None:
-        await publication.link.wait_until(lambda: publication.gone)
-        return ""
-    wait = anyio.CancelScope()
-    publication.waits.append(wait)
-    try:
-        with wait:
-            error: str = (await call.wait()).error
-            if not error or error.startswith(ENGINE):
+    async def _error_of(self, call: Call | None, publication: LocalPublicationFacts) -> str:
+        """What the native side has against this end, once it has answered or a reconnect has come instead of the answer."""
+        while call is None:
+            await publication.link.wait_until(lambda: publication.gone or not self._local.reconnecting)
+            if publication.gone:
                 return ""
-            with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
-                await publication.link.wait_until(lambda: publication.gone)
-                return ""
-            publication.withdrawn = publication.asked = False
-            return error
-    except BaseException:
+            call = self._withdraw(publication)  # as the reducer has; this one for the answer
+        wait = anyio.CancelScope()
+        publication.waits.append(wait)
+        try:
+            with wait:
+                error: str = (await call.wait()).error
+                if not error or error.startswith(ENGINE):
+                    return ""
+                with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
+                    await publication.link.wait_until(lambda: publication.gone)
+                    return ""
+                publication.withdrawn = publication.asked = False
+                return error
+        except BaseException:
+            call.forsake()
+            raise
         call.forsake()
-        raise
-    call.forsake()
-    return ""
+        return ""
