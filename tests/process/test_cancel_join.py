@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 
 WAYS = {"trio": 2, "asyncio": 3}
 
+SERVER_PATIENCE = 30.0
+"""Seconds. Once in some 2,000 leaves, on a busy machine, livekit-server 1.13.5 misses the leave request, right after which the native
+library closes the connection; it lists the participant until 21 s without media connection are over (measured)."""
+
+
+async def participants_left(server: DevServer, room: str) -> list[Any]:
+    """Whom the server lists for good."""
+    with anyio.move_on_after(SERVER_PATIENCE):
+        while await server.list_participants(room):
+            await anyio.sleep(0.5)
+    return await server.list_participants(room)
+
 
 def cancel_joins(server: DevServer, backend: str) -> tuple[Any, list[Any]]:
     """What the program saw, and whom the server still lists."""
@@ -24,7 +36,7 @@ def cancel_joins(server: DevServer, backend: str) -> tuple[Any, list[Any]]:
     arguments = backend, server.url, server.api_key, server.api_secret, room
     with running_program("cancel_join", *arguments) as (ask, _):
         report = json.loads(ask())
-        return report, anyio.run(server.list_participants, room)
+        return report, anyio.run(participants_left, server, room)
 
 
 def test_at_many_moments_in_every_way(server: DevServer) -> None:
