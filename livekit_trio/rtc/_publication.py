@@ -51,11 +51,16 @@ class LocalPublicationFacts(PublicationFacts):
     asked: bool = attrs.field(default=False, init=False)
     """Whether the native side was asked to end it, under the SID that it has now."""
     waits: list[anyio.CancelScope] = attrs.field(factory=list[anyio.CancelScope], init=False)
-    """The waits for answers to that; a reconnect that has swallowed the answers ends them."""
+    """The waits for answers to that."""
     view: LocalTrackPublication = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.view = make(LocalTrackPublication, self)
+
+    def stop_waits(self) -> None:
+        """A reconnect has swallowed the answers."""
+        for wait in self.waits:
+            wait.cancel()
 
 
 def unpublishing(participant_handle: int, sid: str) -> dict[str, Any]:

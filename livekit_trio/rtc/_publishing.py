@@ -138,7 +138,6 @@ class Publishing(metaclass=MadeByTheRoom):
         await anyio.lowlevel.checkpoint_if_cancelled()
         error = await self._error_of(self._withdraw(publication), publication)
         if error:
-            facts_of(publication.track).published = True
             raise UnpublishTrackError(error)
 
     async def unpublish_all(self) -> None:
@@ -198,26 +197,40 @@ class Publishing(metaclass=MadeByTheRoom):
         return call
 
     async def _error_of(self, call: Call | None, publication: LocalPublicationFacts) -> str:
-        """What the native side has against this end, once it has answered or a reconnect has come instead of the answer."""
-        while call is None:
-            await publication.link.wait_until(lambda: publication.gone or not self._local.reconnecting)
-            if publication.gone:
+        """Wait until *publication* has ended; return what the native side has against that, if it does not."""
+        error: str | None = None
+        while error is None:
+            if call is not None:
+                error = await _answer_to(call, publication)
+                call = None
+            else:
+                await publication.link.wait_until(lambda: publication.gone or not self._local.reconnecting)
+                if publication.gone:
+                    return ""
+                call = self._withdraw(publication)  # as the reducer has; this one for the answer
+        if error:
+            publication.withdrawn = publication.asked = False
+            facts_of(publication.track).published = True
+        return error  # noqa: ASYNC910 - either branch waits
+
+
+async def _answer_to(call: Call, publication: LocalPublicationFacts) -> str | None:
+    """What the native side has against this end, once it has answered; None if a reconnect has swallowed the answer."""
+    wait = anyio.CancelScope()
+    publication.waits.append(wait)
+    try:
+        with wait:
+            error: str = (await call.wait()).error
+            if not error or error.startswith(ENGINE):
                 return ""
-            call = self._withdraw(publication)  # as the reducer has; this one for the answer
-        wait = anyio.CancelScope()
-        publication.waits.append(wait)
-        try:
-            with wait:
-                error: str = (await call.wait()).error
-                if not error or error.startswith(ENGINE):
-                    return ""
-                with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
-                    await publication.link.wait_until(lambda: publication.gone)
-                    return ""
-                publication.withdrawn = publication.asked = False
-                return error
-        except BaseException:
-            call.forsake()
-            raise
+            with anyio.move_on_after(ENDING):  # an earlier request, or a reconnect, may be about to end it
+                await publication.link.wait_until(lambda: publication.gone)
+                return ""
+            return error
+    except BaseException:
         call.forsake()
-        return ""
+        raise
+    finally:
+        publication.waits.remove(wait)
+    call.forsake()
+    return None

@@ -214,8 +214,7 @@ def end_withdrawn(model: Model) -> Iterator[RoomEvent]:
     for publication in list(model.local.publications.values()):
         if publication.asked:
             yield _end_local(model, publication)
-            for wait in publication.waits:
-                wait.cancel()
+            publication.stop_waits()
         elif publication.withdrawn:
             model.withdraw(publication)
 
@@ -238,6 +237,7 @@ def local_track_republished(model: Model, message: native.LocalTrackRepublished)
     publications[info.sid] = publication
     refresh_publications(model.local)
     publication.asked = False
+    publication.stop_waits()
     yield LocalTrackRepublished(publication=publication.view, previous_sid=message.previous_sid)
 
 

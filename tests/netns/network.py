@@ -122,16 +122,27 @@ class Client:
         self._lines = BufferedByteReceiveStream(process.stdout)
         self.told: list[dict[str, Any]] = []
         """Everything, in order."""
+        self._passed_over: list[dict[str, Any]] = []
+        """What came while something else was waited for."""
 
     async def hear(self, what: str, about: str | None = None, *, within: float = 20) -> float:
-        """Wait until it tells this; return when it happened, by the monotonic clock."""
+        """Wait until it tells this, if it has not already; return when it happened, by the monotonic clock."""
+
+        def is_wanted(line: dict[str, Any]) -> bool:
+            return line["what"] == what and about in (None, line["about"])
+
+        for line in self._passed_over:
+            if is_wanted(line):
+                self._passed_over.remove(line)
+                return line["at"]
         try:
             with anyio.fail_after(within):
                 while True:
                     line = json.loads(await self._lines.receive_until(b"\n", 65_536))
                     self.told.append(line)
-                    if line["what"] == what and about in (None, line["about"]):
+                    if is_wanted(line):
                         return line["at"]
+                    self._passed_over.append(line)
         except (TimeoutError, anyio.IncompleteRead) as error:
             error.add_note(f"{self.identity} has not told {what!r}, but {self.told}")
             raise

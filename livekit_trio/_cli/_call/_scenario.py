@@ -66,6 +66,8 @@ class _Findings:
     """What was seen beside the recording."""
 
     picture: Image.Image | None = None
+    lost: float = 0.0
+    """Which part of the pictures' packets the network has lost on their way to the listener."""
     moments: list[Moment] = attrs.field(factory=list["Moment"])
 
 
@@ -110,7 +112,8 @@ async def _meet(
             ):
                 if track is None:
                     raise rtc.OperationError(f"{plan.file} must have both sound and pictures")
-                options = rtc.TrackPublishOptions(source=source)
+                # One layer: everybody gets the same pictures, and the machine encodes them once.
+                options = rtc.TrackPublishOptions(source=source, simulcast=False)
                 await published.enter_async_context(speaker.local_participant.published_track(track, options))
             await _record(plan, media, lkapi, report, findings, (listener, clerk), say)
 
@@ -139,7 +142,7 @@ async def _record(
             findings.picture = await _scenes.take_picture(video, after=30)
 
         watching.start_soon(look)
-        with audio.open_stream(frame_size_ms=10) as silence:
+        with audio.open_stream(frame_size_ms=10) as silence, anyio.fail_after(_scenes.PATIENCE):  # noqa: ASYNC912 - there are some frames to wait for
             for _ in range(FIRST_FRAMES):
                 await silence.receive()
         media.resume()
@@ -156,6 +159,7 @@ async def _record(
         say("listening to the rest")
         await media.wait_ended()
         await anyio.sleep(LAST_FRAMES)
+        findings.lost = await _scenes.measure_loss(video)
         watching.cancel_scope.cancel()
     for recording in recorder.statistics():
         report.add(
@@ -222,7 +226,7 @@ def _compare(plan: Plan, report: Report, findings: _Findings) -> None:
         sent=len(source.pictures),
         received=arrived or len(recording.pictures),
         dropped=max(0, len(source.pictures) - (arrived or len(recording.pictures))),
-        problem=pictures_problem(source, recording),
+        problem=pictures_problem(source, recording, findings.lost),
     )
     if findings.picture is not None:
         draw(plan.out / "call.png", findings.picture, recording.sound, RATE, findings.moments)

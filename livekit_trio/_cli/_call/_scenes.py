@@ -156,6 +156,13 @@ async def watch_stats(room: rtc.Room, moments: list[Moment]) -> None:
         before = after
 
 
+async def measure_loss(track: rtc.RemoteTrack) -> float:
+    """Which part of the track's packets the network has lost so far, whether or not they came later."""
+    received = (await track.get_stats()).of(stats.InboundRtpStats)
+    lost = sum(max(0, stream.packets_lost) for stream in received)
+    return lost / max(1, lost + sum(stream.packets_received for stream in received))
+
+
 async def take_picture(track: rtc.RemoteVideoTrack, after: int) -> Image.Image:
     """A received frame: the one that comes after some others."""
     with track.open_stream() as frames:
