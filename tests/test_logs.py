@@ -149,6 +149,24 @@ def test_the_reason_is_not_what_was_complained_of_before() -> None:
     assert _logs.failure_text(fake) == "the reason"
 
 
+def test_the_reason_may_come_after_something_else() -> None:
+    fake = FakeLibrary()
+    fake.refuse("e2ee", "the reason")
+    fake.log(0, "livekit_ffi::server", "something else")
+    refused = encode_request("e2ee", {"room_handle": fake.new_handle()})
+    taken: list[list[bytes]] = []
+
+    def take_logs() -> list[bytes]:
+        taken.append(library_logs())
+        if len(taken) == 1:
+            with pytest.raises(Exception, match="refused"):
+                fake.request(refused)
+        return taken[-1]
+
+    library_logs, fake.take_logs = fake.take_logs, take_logs
+    assert _logs.failure_text(fake, 5.0) == "the reason"
+
+
 def test_a_failure_that_is_no_refusal() -> None:
     fake = FakeLibrary()
     fake.log(0, "livekit_ffi::server", f"error while connecting: {JWT}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
+import trio
 import typer
 from rich.console import Console
 
@@ -33,7 +34,16 @@ async def publish(
                 publications.append(await published.enter_async_context(scope))
         kinds = " and ".join(publication.kind.name.removeprefix("KIND_").lower() for publication in publications)
         console.print(f"{file}: playing {kinds} into {room.name} as {room.local_participant.identity}", soft_wrap=True)
-        if wait:
-            await publications[0].wait_for_subscription()
-        media.resume()
-        await media.wait_ended()
+
+        async def end_with_room() -> None:
+            console.print(f"The room has ended: {(await room.wait_closed()).name}")
+            playing.cancel_scope.cancel()
+
+        async with trio.open_nursery() as playing:
+            playing.start_soon(end_with_room)
+            with suppress(rtc.RoomClosedError):  # which `end_with_room` tells of
+                if wait:
+                    await publications[0].wait_for_subscription()
+                media.resume()
+                await media.wait_ended()
+                playing.cancel_scope.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -50,8 +49,11 @@ class _Recording:
 
     async def follow(self, room: rtc.Room, who: rtc.RemoteParticipant) -> None:  # noqa: ASYNC910 - a task of its own
         """Record what of theirs is in no file yet, sound and pictures together."""
-        with trio.move_on_after(TOGETHER), suppress(rtc.RoomClosedError):
-            await room.wait_until(lambda: len({track.kind for track in self._new(who)}) != 1)
+        try:
+            with trio.move_on_after(TOGETHER):
+                await room.wait_until(lambda: len({track.kind for track in self._new(who)}) != 1)
+        except rtc.RoomClosedError:
+            return  # noqa: ASYNC910 - nothing of theirs comes any more
         tracks = self._new(who)
         if tracks:
             self.taken.update(track.sid for track in tracks)

@@ -92,16 +92,15 @@ def failure_text(library: NativeLibrary, deadline: float = 0.005) -> str:
     from ._proto import LogRecord
 
     give_up = time.monotonic() + deadline
+    errors: list[str] = []  # what the library complained of before may be among them, and come first
     while True:
         records = library.take_logs()
         forward(records)
         parsed = map(LogRecord.FromString, records)
-        errors = [each.message for each in parsed if each.level == 0 and each.target.startswith("livekit_ffi")]
-        if errors:
-            # What the library complained of before may be among them.
-            return _reason(next(filter(_REFUSAL.match, errors), errors[0]))
-        if time.monotonic() >= give_up:
-            return ""
+        errors += [each.message for each in parsed if each.level == 0 and each.target.startswith("livekit_ffi")]
+        refusal = next(filter(_REFUSAL.match, errors), "")
+        if refusal or time.monotonic() >= give_up:
+            return _reason(refusal or next(iter(errors), ""))
         time.sleep(0.0002)
 
 

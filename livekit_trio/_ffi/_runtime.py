@@ -86,7 +86,11 @@ class Runtime:
         self._ungrouped = CallGroup()
         self._last_id = 0
         self._trace = open_trace()
-        self._inbox = self._open_inbox()
+        try:
+            self._inbox = self._open_inbox()
+        except BaseException:
+            self._end_trace()
+            raise
         self.estate: Estate = Estate(library, self._inbox)
         self.pumping: bool = True
         """Whether replies and events are still delivered; if not, nobody may wait for one."""
@@ -179,8 +183,8 @@ class Runtime:
         """Deliver no more events of handle *key*; idempotent."""
         if self._sinks.pop(key, None) is not None:
             self._inbox.unroute(key)
-            if self._trace is not None:
-                _go_on_after(self._trace.record_unrouted, self._inbox.owner, key)
+            if self._trace is not None and not _go_on_after(self._trace.record_unrouted, self._inbox.owner, key):
+                self._end_trace()
 
     def open_ring(self, name: str, fields: dict[str, Any], capacity: int, sink: Sink, /) -> tuple[Any, Ring]:
         """Open a media stream: *sink* gets READY when its ring has something, and the caller the inner response message.
@@ -280,8 +284,8 @@ class Runtime:
     def _drain(self) -> None:
         batch = self._inbox.take(BATCH)
         for event in batch:
-            if self._trace is not None:
-                _go_on_after(self._trace.record, self._inbox.owner, event)
+            if self._trace is not None and not _go_on_after(self._trace.record, self._inbox.owner, event):
+                self._end_trace()  # it would have a gap
             _go_on_after(self._dispatch, event)
         if len(batch) == BATCH and self.library.wakes_by == "call":
             self._poke()
@@ -369,9 +373,12 @@ class Runtime:
 
     def _dispose(self) -> None:
         self.estate.dispose()
-        if self._trace is not None:
-            self._trace.close()
-            self._trace = None
+        self._end_trace()
+
+    def _end_trace(self) -> None:
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            _go_on_after(trace.close)
 
 
 def _wake_descriptors() -> tuple[int, int]:
@@ -382,15 +389,20 @@ def _wake_descriptors() -> tuple[int, int]:
     return ours.detach(), theirs.detach()
 
 
-def _go_on_after(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+def _go_on_after(function: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> bool:
     """Print what *function* raises, as `logging` does with what a handler raises; on Trio it would end the whole run.
+
+    Returns whether it has raised nothing.
 
     What can fail here is what the program brings: a handler or filter of its log, the disk that a trace is written to.
     """
     try:
         function(*args, **kwargs)
     except Exception:  # noqa: BLE001 - printed: the log itself may be what is broken
-        traceback.print_exc()
+        with contextlib.suppress(Exception):  # stderr may be closed, or on the disk that is full
+            traceback.print_exc()
+        return False
+    return True
 
 
 class _Registry:

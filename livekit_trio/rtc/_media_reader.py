@@ -39,15 +39,12 @@ class MediaReader:
     def __init__(
         self, path: str | os.PathLike[str], *, audio: bool, video: bool, sample_rate: int, num_channels: int
     ) -> None:
-        import av
-
+        self._path = path
+        self._wanted = (audio, video)
         self._sample_rate = sample_rate
         self._num_channels = num_channels
         self._lock = threading.Lock()
-        self._container: Any = av.open(str(path))
-        streams = self._container.streams
-        self._audio: Any = streams.audio[0] if audio and streams.audio else None
-        self._video: Any = streams.video[0] if video and streams.video else None
+        self._container, self._audio, self._video = self._open()
         if self._audio is None and self._video is None:
             self._container.close()
             raise ValueError(f"there is nothing to play in {path}")
@@ -78,13 +75,28 @@ class MediaReader:
     def seek(self, seconds: float) -> None:
         """Go on with what is due at that time."""
         with self._lock:
-            self._container.seek(round((seconds + self._begin) * MICROSECONDS), backward=True)
+            try:
+                self._container.seek(round((seconds + self._begin) * MICROSECONDS), backward=True)
+            except PermissionError:  # in bare H.264 there are no places: from its beginning to there
+                self._container.close()
+                self._container, self._audio, self._video = self._open()
             self._items = self._read(seconds)
 
     def close(self) -> None:
         with self._lock:
             self._items = iter(())
             self._container.close()
+
+    def _open(self) -> tuple[Any, Any, Any]:
+        """The file, and its audio and its video stream."""
+        import av
+
+        container: Any = av.open(str(self._path))
+        audio, video = (
+            found[0] if wanted and found else None
+            for wanted, found in zip(self._wanted, (container.streams.audio, container.streams.video), strict=True)
+        )
+        return container, audio, video
 
     def _read(self, since: float) -> Iterator[Item]:
         import av

@@ -14,7 +14,7 @@ import logging
 import time
 from collections import Counter, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 import anyio
 import attrs
@@ -240,10 +240,14 @@ class RpcServer:
         )
 
 
-def _is_failure(error: BaseException) -> bool:
+def _is_failure(error: BaseException | None) -> bool:
     """Whether it is the handler's own. So is, on asyncio, the cancellation of a task that it has waited for."""
     if isinstance(error, anyio.get_cancelled_exc_class()):
         return anyio.current_effective_deadline() > float("-inf")
+    if isinstance(error, BaseExceptionGroup):
+        # On Trio a cancellation may be among them: it has come to its end here, as the task does.
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        _, error = group.split(anyio.get_cancelled_exc_class())
     return isinstance(error, Exception)
 
 

@@ -39,9 +39,6 @@ async def test_publish_record_and_watch(server: DevServer, room_name: str, brows
     async with (
         open_official_peer() as official,
         running(server, "watch", room_name, "--identity", "watcher") as watching,
-        running(
-            server, "record", room_name, "--identity", "recorder", "--out", str(tmp_path), "--only", "browser"
-        ) as recording,
     ):
         await browser.ask("join", url=server.url, token=server.token("browser", room_name))
         await official.ask("join", url=server.url, token=server.token("official", room_name))
@@ -58,9 +55,11 @@ async def test_publish_record_and_watch(server: DevServer, room_name: str, brows
 
         await browser.ask("publish_audio")
         await browser.ask("publish_video", fps=15)
-        await recording.wait_for("recording 2 tracks")
-        await anyio.sleep(3)
-        await recording.interrupt()
+        out = ("--out", str(tmp_path), "--only", "browser")
+        async with running(server, "record", room_name, "--identity", "recorder", *out) as recording:
+            await recording.wait_for("recording 2 tracks")
+            await anyio.sleep(3)
+            await recording.interrupt()
         await watching.interrupt()
     for identity in ("browser", "official", "player"):
         assert f"participant='{identity}'" in watching.said
@@ -82,10 +81,10 @@ async def test_record_is_interrupted_at_any_moment(
     server: DevServer, room_name: str, browser: Peer, tmp_path: Path, moment: int
 ) -> None:
     call = random.Random(moment).uniform(0, 6)
+    await browser.ask("join", url=server.url, token=server.token("browser", room_name))
+    await browser.ask("publish_audio")
+    await browser.ask("publish_video", fps=15)
     async with running(server, "record", room_name, "--out", str(tmp_path)) as recording:
-        await browser.ask("join", url=server.url, token=server.token("browser", room_name))
-        await browser.ask("publish_audio")
-        await browser.ask("publish_video", fps=15)
         begin = await _wait_recording(recording)
         await anyio.sleep(call)
         lasted = time.monotonic() - begin

@@ -188,6 +188,27 @@ async def test_a_cancellation_of_the_handlers_own_is_its_failure() -> None:
         assert [native.answer_to(before), native.answer_to(after)] == ["before", "after"]
 
 
+async def test_a_handler_that_fails_as_it_is_cancelled_with_its_room_hurts_nobody() -> None:
+    """On Trio its failure comes in one group with the cancellation."""
+
+    async def fail_in_the_end() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            raise ZeroDivisionError
+
+    async def fail(_: rtc.RpcInvocationData) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail_in_the_end)
+            await anyio.sleep_forever()
+
+    async with joined() as (native, me):
+        me.register_rpc_method("fail", fail)
+        number = native.invoke("fail")
+        await anyio.wait_all_tasks_blocked()
+    assert native.answer_to(number) == Code.RECIPIENT_DISCONNECTED
+
+
 @pytest.mark.parametrize(
     "answer",
     [

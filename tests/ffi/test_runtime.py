@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import io
 import json
 import logging
 import os
@@ -31,6 +32,7 @@ from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -261,17 +263,40 @@ async def test_a_full_disk_ends_the_trace_only(tmp_path: Path, monkeypatch: pyte
         await assert_idle()
 
 
+class _Full(io.StringIO):
+    @override
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("why", ["a forked child", "a trace that cannot be written"])
+@pytest.mark.parametrize("stderr", [io.StringIO, _Full], ids=["told", "stderr is full too"])
+async def test_a_full_disk_hurts_nobody(stderr: Callable[[], io.StringIO], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEKIT_TRIO_TRACE", "/dev/full")
+    told = stderr()
+    monkeypatch.setattr(sys, "stderr", told)
+    fake = FakeLibrary()
+    native = fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "t") as room:
+            for number in range(20):
+                native.emit(room_metadata_changed={"metadata": str(number)})
+            await room.wait_until(lambda: room.metadata == "19")
+        await assert_idle()
+    assert told.getvalue().count("in record") == (stderr is io.StringIO), "said once"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("why", ["a forked child", "a traced forked child", "a trace that cannot be written"])
 async def test_a_runtime_that_cannot_be_had_leaves_no_descriptor(
     why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = FakeLibrary()
     monkeypatch.setattr(fake, "wakes_by", "descriptor")
-    if why == "a forked child":
+    if "forked" in why:
         fake.disown()
-    else:
-        monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(tmp_path))
+    if "trace" in why:
+        monkeypatch.setenv("LIVEKIT_TRIO_TRACE", str(tmp_path / "trace" if "forked" in why else tmp_path))
     before = os.listdir("/proc/self/fd")
     with fake.installed():
         for _ in range(3):
