@@ -67,6 +67,20 @@ def test_a_wrong_order_or_speed_is_noticed(source: Media, recording: Media) -> N
     assert "lasts" in pictures_problem(source, slow)
 
 
+def test_a_bad_network_may_spoil_some_of_it(source: Media, recording: Media) -> None:
+    few = attrs.evolve(recording, pictures=recording.pictures[:70] + recording.pictures[140:])
+    assert "only 137" in pictures_problem(source, few)
+    assert pictures_problem(source, few, lost=0.05) == ""
+    assert "only 70" in pictures_problem(source, attrs.evolve(recording, pictures=recording.pictures[:70]), lost=0.05)
+    assert "another sound" in sound_problem(source.sound[::-1], recording.sound, lost=0.05)
+    begin = 5 * RATE + 3 * RATE // 10 + 7_777
+    recording.sound[begin : begin + RATE // 5] = 0
+    assert sound_problem(source.sound, recording.sound) != ""
+    assert sound_problem(source.sound, recording.sound, lost=0.05) == ""
+    recording.sound[begin : begin + 3 * RATE // 2] = 0
+    assert "silence" in sound_problem(source.sound, recording.sound, lost=0.05)
+
+
 WITHHELD = {
     "the reconnect did not come": "rtc.Room.simulate_scenario = nothing; _scenes.PATIENCE = 3",
     "missing: 2 track_published": "_place.Place.listen = but_for('track_published'); _scenario.WEBHOOKS_WITHIN = 3",

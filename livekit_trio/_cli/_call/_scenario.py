@@ -67,7 +67,7 @@ class _Findings:
 
     picture: Image.Image | None = None
     lost: float = 0.0
-    """Which part of the pictures' packets the network has lost on their way to the listener."""
+    """Which part of the packets the network has lost on their way to the listener."""
     moments: list[Moment] = attrs.field(factory=list["Moment"])
 
 
@@ -159,7 +159,7 @@ async def _record(
         say("listening to the rest")
         await media.wait_ended()
         await anyio.sleep(LAST_FRAMES)
-        findings.lost = await _scenes.measure_loss(video)
+        findings.lost = await _scenes.measure_loss(audio, video)
         watching.cancel_scope.cancel()
     for recording in recorder.statistics():
         report.add(
@@ -218,7 +218,7 @@ def _compare(plan: Plan, report: Report, findings: _Findings) -> None:
         "the sound, compared",
         sent=f"{len(source.sound) / RATE:.1f} s",
         received=f"{len(recording.sound) / RATE:.1f} s",
-        problem=sound_problem(source.sound, recording.sound),
+        problem=sound_problem(source.sound, recording.sound, findings.lost),
     )
     arrived = len({number for _, number in recording.numbered})
     report.add(

@@ -156,11 +156,11 @@ async def watch_stats(room: rtc.Room, moments: list[Moment]) -> None:
         before = after
 
 
-async def measure_loss(track: rtc.RemoteTrack) -> float:
-    """Which part of the track's packets the network has lost so far, whether or not they came later."""
-    received = (await track.get_stats()).of(stats.InboundRtpStats)
+async def measure_loss(*tracks: rtc.RemoteTrack) -> float:
+    """Which part of the tracks' packets the network has lost so far, whether or not they came later."""
+    received = [stream for track in tracks for stream in (await track.get_stats()).of(stats.InboundRtpStats)]
     lost = sum(max(0, stream.packets_lost) for stream in received)
-    return lost / max(1, lost + sum(stream.packets_received for stream in received))
+    return lost / max(1, lost + sum(stream.packets_received for stream in received))  # noqa: ASYNC910 - there are tracks
 
 
 async def take_picture(track: rtc.RemoteVideoTrack, after: int) -> Image.Image:
