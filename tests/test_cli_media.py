@@ -36,6 +36,14 @@ async def test_publish_is_heard_and_ends_with_the_file(server: DevServer, tmp_pa
             assert await command.process.wait() == 0
 
 
+async def test_what_cannot_be_played_is_said(server: DevServer) -> None:
+    for file in ("README.md", "pyproject.toml"):
+        async with running(server, "publish", file, "not published") as command:
+            await command.wait_for(f"livekit-trio: cannot play {file}: ")
+            with anyio.fail_after(WITHIN):
+                assert await command.process.wait() == 1
+
+
 @pytest.mark.parametrize("option", ["--loop", "--wait"])
 async def test_publish_ends_with_its_room(server: DevServer, option: str) -> None:
     room = f"published{option}"

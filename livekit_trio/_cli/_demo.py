@@ -51,9 +51,9 @@ def demo(
     try:
         with Live(display, console=console, transient=True):
             anyio.run(hold_call, Plan(file, out, elsewhere), report, display.say, backend=backend.value)
-    except* (LiveKitError, OSError, TimeoutError) as group:
+    except* (LiveKitError, OSError, TimeoutError, anyio.EndOfStream) as group:
         for error in leaves(group):
-            report.add("the call", problem=f"{type(error).__name__}: {error or 'a scene took too long'}")
+            report.add("the call", problem=f"{type(error).__name__}: {str(error) or 'a scene took too long'}")
     console.print(table(report))
     if report.problems:
         for problem in report.problems:

@@ -23,7 +23,12 @@ async def publish(
 ) -> None:
     """Play a media file into a room at its own pace, until its end or Ctrl-C."""
     console = Console()
-    async with where.open_room() as room, rtc.MediaFileSource(file, loop=loop) as media, AsyncExitStack() as published:
+    async with AsyncExitStack() as scopes:
+        try:
+            media = await scopes.enter_async_context(rtc.MediaFileSource(file, loop=loop))
+        except (OSError, ValueError) as error:
+            raise rtc.OperationError(f"cannot play {file}: {error}") from error
+        room = await scopes.enter_async_context(where.open_room())
         publications: list[rtc.LocalTrackPublication] = []
         for track, source in (
             (media.audio_track, rtc.TrackSource.SOURCE_MICROPHONE),
@@ -31,7 +36,7 @@ async def publish(
         ):
             if track is not None:
                 scope = room.local_participant.published_track(track, rtc.TrackPublishOptions(source=source))
-                publications.append(await published.enter_async_context(scope))
+                publications.append(await scopes.enter_async_context(scope))
         kinds = " and ".join(publication.kind.name.removeprefix("KIND_").lower() for publication in publications)
         console.print(f"{file}: playing {kinds} into {room.name} as {room.local_participant.identity}", soft_wrap=True)
 

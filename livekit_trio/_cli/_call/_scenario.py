@@ -39,7 +39,8 @@ WEBHOOKS: Final = {
 }
 WEBHOOKS_WITHIN: Final = 30.0
 LEAVING_WITHIN: Final = 60.0
-"""Seconds, for two. On a busy machine the server's goodbye gets lost now and then; the native library then tries for 25 s."""
+"""Seconds, for two. On a busy machine, or where packets are lost, the server's goodbye gets lost now and then; the native library then
+tries for 25 s, or joins anew, and it is true that not everybody was sent home."""
 FIRST_FRAMES: Final = 100
 """Of silence, 10 ms each, that have arrived before the file is played: it is then found as a whole in the recording."""
 LAST_FRAMES: Final = 1.0
