@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
+import os
 import platform
 from collections import Counter
 from pathlib import Path
@@ -45,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_left_out] = Counter()
+    if importlib.util.find_spec("livekit_trio._ffi._bridge") is None:
+        # There was no compiler. Asked for what there is, the processes that tests start need not warn of it.
+        os.environ.setdefault("LIVEKIT_TRIO_NATIVE", "ctypes")
 
 
 @pytest.hookimpl(tryfirst=True)

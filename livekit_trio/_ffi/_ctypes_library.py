@@ -3,7 +3,7 @@
 It gives the same results as the bridge, but not the same timing: its callbacks enter Python, so a native media thread waits
 for the GIL (2 ms on average while Python is busy, 15 ms at worst, as measured; the bridge 1 us). Nor are such callbacks quite
 safe while the interpreter ends: CPython ends a thread that wants the GIL then, and Rust aborts when it is unwound. `silence`
-gives the library another callback, one that is not Python; what is under way at that moment has a few milliseconds to finish.
+gives the library another callback, one that is not Python, and waits until those that were under way have come.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _INITIALIZE: Final = ctypes.CFUNCTYPE(None, _CALLBACK, ctypes.c_bool, ctypes.c_c
 _NOTHING: Final = ctypes.cast(ctypes.pythonapi.Py_GetPlatform, _CALLBACK)
 """A callback that does nothing: this function of CPython's returns the address of a literal, needs no GIL and survives its end."""
 
+QUIET: Final = 0.02
+"""Seconds without a callback after which none is under way any more. A busy machine may let a thread wait for longer."""
+
 _immortal: Final[list[object]] = []
 """What native threads call: it must outlive everything else."""
 
@@ -61,6 +64,7 @@ class CtypesLibrary:
         self._initialize = _INITIALIZE(initialize)
         self._sdk = sdk.encode(), version.encode()
         self._disowned = False
+        self._callbacks = 0
         self._router = Router(self.request, self.drop)
         callback = _CALLBACK(self._called_back)
         _immortal.append(callback)
@@ -103,7 +107,10 @@ class CtypesLibrary:
     def silence(self) -> None:
         self._router.silence()
         self._call_back(_NOTHING)
-        time.sleep(0.005)  # lets the GIL go
+        before = -1
+        while before != self._callbacks:
+            before = self._callbacks
+            time.sleep(QUIET)  # lets the GIL go
 
     def disown(self) -> None:
         self._disowned = True
@@ -114,4 +121,5 @@ class CtypesLibrary:
         self._initialize(callback, True, *self._sdk)
 
     def _called_back(self, data: int, length: int) -> None:
+        self._callbacks += 1
         self._router.receive(ctypes.string_at(data, length))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import shutil
-import subprocess
 import sys
+from typing import Final
+
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
+_PROGRAM: Final = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {_SIGKILL})
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
-@functools.cache
 def die_with_parent() -> tuple[str, ...]:
     """A prefix for a command with which the kernel kills the child when the thread that starts it is no more.
 
-    That covers a parent that was itself killed, on Linux with util-linux' setpriv; elsewhere there is no such thing.
+    That covers a parent that was itself killed, on Linux; elsewhere there is no such thing.
     """
-    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
-    if setpriv is None:
-        return ()
-    prefix = (setpriv, "--pdeathsig", "SIGKILL")
-    probe = subprocess.run((*prefix, "true"), capture_output=True, check=False)  # noqa: S603 - a fixed command
-    return prefix if probe.returncode == 0 else ()
+    return (sys.executable, "-I", "-S", "-c", _PROGRAM) if sys.platform == "linux" else ()

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.media.fakes import Stage, staged
+from tests.native.tools import has_compiler
 from tests.rtc.conftest import nothing_left as nothing_left, peer as peer, room_name as room_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+collect_ignore = [] if has_compiler() else ["test_filters.py"]
 
 
 @pytest.fixture

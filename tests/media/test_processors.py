@@ -1,9 +1,7 @@
-"""What works on frames between a track and its reader: native filters, and code of the program's own."""
+"""What of the program's own works on frames between a track and its reader."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,18 +10,13 @@ import pytest
 from typing_extensions import override
 
 from livekit_trio import rtc
-from livekit_trio.testing import read_counter, tone_frequency
-from tests.media.rooms import joined, playing, remote_audio, remote_video, showing
+from livekit_trio.testing import read_counter
+from tests.media.rooms import TONE, joined, listen, peak, playing, remote_audio, remote_video, showing
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
 
-TONE = 0.5
-"""The peak of our tone; its loudness suffers where a busy machine leaves gaps in it."""
-
 on_trio = pytest.mark.parametrize("anyio_backend", ["trio"], indirect=True)
-
-SOURCE = Path(__file__).parent / "plugins" / "quarter.c"
 
 
 class Halving(rtc.FrameProcessor[rtc.AudioFrame]):
@@ -42,66 +35,6 @@ class Failing(rtc.FrameProcessor[rtc.AudioFrame]):
     @override
     def process(self, frame: rtc.AudioFrame) -> rtc.AudioFrame:
         raise OSError("out of order")
-
-
-@pytest.fixture(scope="session")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plugin") / "quarter.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(path), str(SOURCE)], check=True)
-    return path
-
-
-@pytest.fixture
-def no_plugin(tmp_path: Path) -> Path:
-    """A shared library with nothing in it."""
-    path = tmp_path / "empty.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(path), "-x", "c", "/dev/null"], check=True)
-    return path
-
-
-def peak(frames: list[rtc.AudioFrame]) -> float:
-    """The usual one: where a tone begins, the codec overshoots."""
-    return float(np.median([np.abs(frame.to_ndarray().astype(float)).max() for frame in frames])) / 32768
-
-
-async def listen(stream: rtc.AudioStream) -> list[rtc.AudioFrame]:
-    """A fifth of a second of the tone without a gap, of which a busy machine makes many."""
-    with stream as frames, anyio.fail_after(30):
-        while True:
-            heard = [await frames.receive() for _ in range(20)]
-            if min(peak([frame]) for frame in heard) > 0.7 * peak(heard) > 0.01:
-                return heard
-
-
-@on_trio
-@pytest.mark.anyio
-@pytest.mark.usefixtures("nothing_left")
-async def test_a_native_filter_works_on_the_sound(server: DevServer, room_name: str, plugin: Path) -> None:
-    loaded = rtc.AudioFilter("quarter", plugin)
-    assert loaded.module_id == "quarter"
-    async with joined(server, room_name, "alice", "bob") as [alice, bob], playing(alice):
-        track = await remote_audio(bob)
-        quarter = await listen(track.open_stream(noise_cancellation=rtc.NoiseCancellationOptions("quarter")))
-        options = rtc.NoiseCancellationOptions("quarter", {"divisor": 8})
-        eighth = await listen(
-            bob.remote_participants["alice"].open_audio_stream(
-                source=rtc.TrackSource.SOURCE_UNKNOWN, noise_cancellation=options
-            )
-        )
-        assert tone_frequency(quarter) == pytest.approx(440, rel=0.01)
-        assert peak(quarter) == pytest.approx(TONE / 4, rel=0.15)
-        assert peak(eighth) == pytest.approx(TONE / 8, rel=0.15)
-
-
-def test_what_cannot_be_loaded_says_why(plugin: Path, no_plugin: Path) -> None:
-    with pytest.raises(rtc.AudioFilterError, match=r"nowhere\.so"):
-        rtc.AudioFilter("none", "/nowhere.so")
-    with pytest.raises(rtc.AudioFilterError, match=r"nowhere\.so"):
-        rtc.AudioFilter("none", plugin, dependencies=["/nowhere.so"])
-    with pytest.raises(rtc.AudioFilterError, match="undefined symbol: audio_filter_on_load"):
-        rtc.AudioFilter("none", no_plugin)
-    with pytest.raises(rtc.AudioFilterError, match="needs a module_id"):
-        rtc.AudioFilter("", plugin)
 
 
 @pytest.mark.anyio
