@@ -40,6 +40,7 @@ _NOTHING: Final = ctypes.cast(ctypes.pythonapi.Py_GetPlatform, _CALLBACK)
 
 QUIET: Final = 0.02
 """Seconds without a callback after which none is under way any more. A busy machine may let a thread wait for longer."""
+MOST_WAITS: Final = 25
 
 _immortal: Final[list[object]] = []
 """What native threads call: it must outlive everything else."""
@@ -107,10 +108,11 @@ class CtypesLibrary:
     def silence(self) -> None:
         self._router.silence()
         self._call_back(_NOTHING)
-        before = -1
-        while before != self._callbacks:
+        for _ in range(MOST_WAITS):
             before = self._callbacks
             time.sleep(QUIET)  # lets the GIL go
+            if self._callbacks == before:
+                break
 
     def disown(self) -> None:
         self._disowned = True

@@ -102,7 +102,8 @@ class TrackRecorder(anyio.AsyncContextManagerMixin):
 
     Recording begins when the block is entered and ends, at the latest, when it is left: then everything delivered so far is
     written. Frames are placed by when they arrived on this machine, before jitter buffer and decoder, so that sound and picture of
-    one sender are together; the sound of a track is without gaps, and where it is missing for longer, silence is written. The file can be opened at any moment, also if the program is killed; about a second may be missing then.
+    one sender are together; the sound of a track is without gaps, and where it is missing for longer, silence is written. Once the first frame has come
+    the file can be opened at any moment, also if the program is killed; about a second may be missing then.
 
     Args:
         path: of the file; its suffix says the format: ``.mp4`` (H.264 and AAC), ``.mkv`` (H.264 and Opus), ``.ogg`` (Opus, one

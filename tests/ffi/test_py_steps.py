@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import pytest
+import trio
 
 from livekit_trio._ffi._py_steps import Steps
 
@@ -96,3 +98,20 @@ def test_nothing_runs_once_stopped_not_even_with_the_lock_taken() -> None:
     let_go.set()
     thread.join()
     assert order == []
+
+
+def test_ctrl_c_comes_after_a_step() -> None:
+    """On Trio it is raised in the main task, wherever that is."""
+    steps, done = Steps(), list[str]()
+
+    def step() -> None:
+        signal.raise_signal(signal.SIGINT)
+        done.append("step")
+
+    async def main() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            steps.run(step)
+            await trio.sleep_forever()
+
+    trio.run(main)
+    assert done == ["step"]
