@@ -186,12 +186,15 @@ class Model:
 
         With each new connection everything begins anew, in the native library and in the server.
         """
-        if publication.desired == self.auto_subscribe:
-            return
+        if publication.desired != self.auto_subscribe:
+            self.tell_wish(publication)
+
+    def tell_wish(self, publication: RemotePublicationFacts) -> None:
+        """Say what the program wants of a track."""
         try:
             self.link.request("set_subscribed", subscribe=publication.desired, publication_handle=publication.handle)
         except (NativeRefusalError, RoomClosedError):
-            self.count("wish not repeated")
+            self.count("wish not told")
 
     def repeat_wishes(self) -> None:
         for remote in self.remotes.values():

@@ -82,8 +82,9 @@ def track_subscribed(model: Model, message: native.TrackSubscribed) -> Iterator[
     track = make(cls, facts, model.link)
     publication.track = track
     publication.enabled = True
-    if not publication.desired:  # when we are back the server subscribes us to everything once more
-        model.repeat_wish(publication)
+    if not publication.desired:
+        # When we are back the server subscribes us to everything once more; or it has let us have it as we changed our mind.
+        model.tell_wish(publication)
     remote.tell_watchers()
     yield TrackSubscribed(track=track, publication=publication.view, participant=remote.view)
 

@@ -137,6 +137,18 @@ async def test_an_unpublication_is_not_overlooked_when_it_comes_back_at_once() -
         scene.apply(scene.native.unpublished("bob", "TR_1"), scene.native.published("bob", "TR_1"))
 
 
+@pytest.mark.parametrize("auto_subscribe", [False, True])
+def test_what_nobody_wants_any_more_is_declined_when_it_comes(auto_subscribe: bool) -> None:
+    """The server may have sent it before it heard of the change of mind."""
+    scene = scene_with(auto_subscribe=auto_subscribe)
+    publication = publication_of(scene)
+    publication.set_subscribed(True)
+    publication.set_subscribed(False)
+    scene.apply(scene.native.subscribed("bob", "TR_1"))
+    assert wishes(scene) == [True, False, False]
+    scene.close()
+
+
 @pytest.mark.anyio
 async def test_cancelling_takes_the_wish_back() -> None:
     scene = scene_with()
@@ -197,7 +209,7 @@ async def test_the_end_of_the_room_ends_subscribing() -> None:
 
 
 def test_enabling() -> None:
-    scene = scene_with()
+    scene = scene_with(auto_subscribe=True)
     publication = publication_of(scene)
     with pytest.raises(SubscribeError, match="not subscribed"):
         publication.set_enabled(False)
@@ -225,7 +237,7 @@ def test_choosing_a_layer() -> None:
 
 
 def test_saying_how_large_it_is_shown() -> None:
-    scene = scene_with(kind=VIDEO)
+    scene = scene_with(auto_subscribe=True, kind=VIDEO)
     with pytest.raises(SubscribeError, match="not subscribed"):
         publication_of(scene).set_video_dimensions(320, 180)
     scene.apply(scene.native.subscribed("bob", "TR_1", VIDEO))

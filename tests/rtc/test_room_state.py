@@ -729,7 +729,7 @@ def test_what_was_wanted_is_wanted_again_when_it_comes_back(auto_subscribe: bool
     ]
     scene.link.refuse["set_subscribed"] = NativeRefusalError()
     assert names(scene.apply(new.unpublished("bob", "TR_1"), new.published("bob", "TR_1")))[-1] == "TrackPublished"
-    assert scene.counted() == {"track_published: wish not repeated": 1}
+    assert scene.counted() == {"track_published: wish not told": 1}
     scene.close()
 
 

@@ -306,9 +306,9 @@ async def test_a_reconnect_repeats_what_is_not_usual(auto_subscribe: bool) -> No
             native.emit(reconnected={})
             await room.wait_until(lambda: fake.requests)
             assert wishes() == ([False] if auto_subscribe else [True, True])
-            # The server subscribes everybody who comes to everything, if they want that in general.
+            # The server subscribes everybody who comes to everything, if they want that in general. The others decline it.
             for name in publications:
                 subscribed(name)
             await room.wait_until(lambda: all(publication.subscribed for publication in publications.values()))
-            assert wishes() == ([False] if auto_subscribe else [])
+            assert wishes() == [False]
     fake.check()
