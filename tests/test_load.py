@@ -186,7 +186,7 @@ def test_a_file_that_is_no_library(tmp_path: Path) -> None:
 
 
 def test_another_library(tmp_path: Path) -> None:
-    path = shutil.copy(sys.modules["_struct"].__file__ or "", tmp_path / "other.so")
+    path = shutil.copy(sys.modules["_ctypes"].__file__ or "", tmp_path / "other.so")
     assert "livekit_ffi_initialize" in load_error(LIVEKIT_TRIO_LIB_PATH=str(path))
 
 

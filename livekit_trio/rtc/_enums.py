@@ -27,6 +27,12 @@ class OpenEnum(enum.IntEnum):
         member._value_ = value
         return member
 
+    @override
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
+        return type(self), (
+            self._value_,
+        )  # before 3.11.4 Python did it by the name, which an unknown member has for itself only
+
     @property
     def is_known(self) -> bool:
         """Whether this package knows what the number means."""
