@@ -22,9 +22,11 @@ line that comes in what they have counted so far and the CPU seconds of the proc
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 PERIOD = 33
 """Frames of 10 ms from one tone to the next, of which …"""
@@ -53,3 +55,9 @@ def snapshot(messages: int) -> None:
 
 def read_line() -> str:
     return sys.stdin.readline()
+
+
+def end() -> NoReturn:
+    """End the process, but not the interpreter: under the callbacks of the official SDK that aborts now and then."""
+    sys.stdout.flush()
+    os._exit(0)

@@ -10,7 +10,7 @@ import time
 
 from livekit import rtc
 
-from . import joining, say
+from . import end, joining, say
 
 PAYLOAD = b"x" * 200
 
@@ -56,3 +56,4 @@ async def calls(file: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(calls(*sys.argv[2:]))
+    end()

@@ -11,7 +11,7 @@ import time
 import numpy as np
 from livekit import rtc
 
-from . import BURST, EARLY, PERIOD, VOLUME, joining, say
+from . import BURST, EARLY, PERIOD, VOLUME, end, joining, say
 
 RATE = 48_000
 
@@ -75,3 +75,4 @@ async def sound(file: str, times: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run({"packet": packet, "sound": sound}[sys.argv[1]](*sys.argv[2:]))
+    end()

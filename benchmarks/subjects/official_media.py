@@ -10,7 +10,7 @@ from typing import Any
 
 from livekit import rtc
 
-from . import joining, read_line, say, snapshot
+from . import end, joining, read_line, say, snapshot
 
 RATE = 48_000
 
@@ -77,3 +77,4 @@ async def publish(file: str, times: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run({"listen": listen, "capture": capture, "publish": publish}[sys.argv[1]](*sys.argv[2:]))
+    end()

@@ -9,7 +9,7 @@ import time
 
 from livekit import rtc
 
-from . import joining, read_line, say, snapshot
+from . import end, joining, read_line, say, snapshot
 
 
 async def connect(file: str, times: str) -> None:
@@ -45,3 +45,4 @@ async def receive(file: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run({"connect": connect, "receive": receive}[sys.argv[1]](*sys.argv[2:]))
+    end()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from livekit import rtc
 
-from . import joining, read_line, say, snapshot
+from . import end, joining, read_line, say, snapshot
 
 
 async def sink(file: str, size: str) -> None:
@@ -84,3 +84,4 @@ async def send(file: str, path: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run({"sink": sink, "source": source, "keep": keep, "send": send}[sys.argv[1]](*sys.argv[2:]))
+    end()
