@@ -96,9 +96,8 @@ async def test_a_cancelled_subscribe_takes_its_wish_back(server: DevServer, room
             # Were the wish still there, this would fulfil it, for good; that of the second track is younger.
             await peer.ask("allow", identities=None)
             await peer.ask("publish_video")
-            video = publication  # of which too it may have been told after we joined
-            while video is publication:
-                video = (await heard.hear(rtc.TrackPublished)).publication
+            # Of the first one too we may have been told after we joined.
+            video = (await heard.hear(rtc.TrackPublished, lambda told: told.publication is not publication)).publication
             await video.subscribe()
             with anyio.fail_after(10):  # the server may hear of the permission before it hears of our change of mind
                 await room.wait_until(lambda: publication.track is None)
