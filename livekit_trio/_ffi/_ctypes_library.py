@@ -41,6 +41,7 @@ _NOTHING: Final = ctypes.cast(ctypes.pythonapi.Py_GetPlatform, _CALLBACK)
 QUIET: Final = 0.02
 """Seconds without a callback after which none is under way any more. A busy machine may let a thread wait for longer."""
 MOST_WAITS: Final = 25
+"""Half a second: an old callback that is called for longer than that is not waited for."""
 
 _immortal: Final[list[object]] = []
 """What native threads call: it must outlive everything else."""

@@ -29,9 +29,8 @@ class OpenEnum(enum.IntEnum):
 
     @override
     def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
-        return type(self), (
-            self._value_,
-        )  # before 3.11.4 Python did it by the name, which an unknown member has for itself only
+        # Before 3.11.4 Python does it by the name, which an unknown member has for itself only.
+        return type(self), (self._value_,)
 
     @property
     def is_known(self) -> bool:

@@ -222,6 +222,16 @@ UNANSWERED, FAILED, TOO_LATE, LATER = "", "engine: internal webrtc failure", "ro
 REPUBLISHED = "published again, unanswered"
 
 
+async def publish_until(lost: anyio.Event, me: rtc.LocalParticipant, track: rtc.LocalAudioTrack, scoped: bool) -> None:
+    if scoped:
+        async with me.published_track(track):
+            await lost.wait()
+    else:
+        publication = await me.publish_track(track)
+        await lost.wait()
+        await me.unpublish_track(publication)
+
+
 @pytest.mark.parametrize("answer", [UNANSWERED, FAILED, TOO_LATE, LATER, REPUBLISHED])
 @pytest.mark.parametrize("scoped", [True, False])
 async def test_unpublishing_as_the_connection_is_lost(answer: str, scoped: bool) -> None:
@@ -233,16 +243,7 @@ async def test_unpublishing_as_the_connection_is_lost(answer: str, scoped: bool)
             await anyio.wait_all_tasks_blocked()
             me, track, lost = room.local_participant, new_track(), anyio.Event()
 
-            async def publish_until_lost() -> None:
-                if scoped:
-                    async with me.published_track(track):
-                        await lost.wait()
-                else:
-                    publication = await me.publish_track(track)
-                    await lost.wait()
-                    await me.unpublish_track(publication)
-
-            group.start_soon(publish_until_lost)
+            group.start_soon(publish_until, lost, me, track, scoped)
             await room.wait_for(rtc.LocalTrackPublished)
             good = fake.handler("unpublish_track")
             if answer in (FAILED, TOO_LATE):
@@ -290,13 +291,7 @@ async def test_unpublishing_is_refused_once_the_connection_is_back(scoped: bool)
 
             async def unpublish_while_lost() -> None:
                 with pytest.raises(rtc.UnpublishTrackError, match="the server says no"):
-                    if scoped:
-                        async with me.published_track(track):
-                            await lost.wait()
-                    else:
-                        publication = await me.publish_track(track)
-                        await lost.wait()
-                        await me.unpublish_track(publication)
+                    await publish_until(lost, me, track, scoped)
                 refused.set()
 
             group.start_soon(unpublish_while_lost)
