@@ -21,7 +21,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, final
 
 from .._errors import (
-    InternalError,
     NativeError,
     NativePanicError,
     NativeRefusalError,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from ._abc import Event, Inbox, NativeLibrary, Ring
-    from ._loop import Loop
+    from ._loop import Loop, Signal
 
 P = ParamSpec("P")
 
@@ -53,6 +52,8 @@ _logger = logging.getLogger("livekit_trio")
 
 BATCH: Final = 256
 """Events drained in one pass, so that a flood cannot starve tasks: some milliseconds of Python at most."""
+
+_FOR_SINKS: Final = HANDLE_KEYED | {READY, LAGGED}
 
 _READY_PANIC = re.compile(r"timed out waiting for ReadyForRoomEventRequest.*?room_handle=(\d+)")
 """The one panic event that concerns a single room (livekit-ffi 0.13.2, measured): nothing else is broken."""
@@ -79,6 +80,7 @@ class Runtime:
         self.users: int = 0
         self.ignored: Counter[str] = Counter()
         """Events that found nobody, by kind; their handles were dropped."""
+        self.make_signal: Callable[[], Signal] = loop.make_signal
         self._loop = loop
         self._pid = os.getpid()
         self._calls: dict[int, Call] = {}
@@ -286,23 +288,19 @@ class Runtime:
         for event in batch:
             if self._trace is not None and not _go_on_after(self._trace.record, self._inbox.owner, event):
                 self._end_trace()  # it would have a gap
-            _go_on_after(self._dispatch, event)
+            try:
+                self._hand_over(event)
+            except Exception as cause:  # noqa: BLE001 - told to the sink, and logged
+                _go_on_after(self._blame, event, cause)
         if len(batch) == BATCH and self.library.wakes_by == "call":
             self._poke()
         records = self.library.take_logs()
         if records:
             _go_on_after(_logs.forward, records)
 
-    def _dispatch(self, event: Event) -> None:
-        try:
-            self._hand_over(event)
-        except Exception as cause:
-            self._blame(event[1], internal_error(cause))
-            _logger.exception("an event of kind %d could not be handled", event[0])
-
     def _hand_over(self, event: Event) -> None:
         kind, key, stamp_ns, payload = event
-        if (sink := self._sinks.get(key)) is not None and (kind in HANDLE_KEYED or kind in (READY, LAGGED)):
+        if (sink := self._sinks.get(key)) is not None and kind in _FOR_SINKS:
             sink.deliver(kind, stamp_ns, payload)
         elif kind == PANIC:
             self._panic(event_class("panic").FromString(payload).message)
@@ -311,12 +309,15 @@ class Runtime:
         else:
             self._ignore(kind, payload)
 
-    def _blame(self, key: int, error: InternalError) -> None:
+    def _blame(self, event: Event, cause: Exception) -> None:
+        kind, key, _, _ = event
+        error = internal_error(cause)
         if (call := self._calls.get(key)) is not None:
             call.fail(error)
         elif (sink := self._sinks.get(key)) is not None:
             self.unroute(key)
             sink.fail(error)
+        _logger.error("an event of kind %d could not be handled", kind, exc_info=cause)
 
     def _ignore(self, kind: int, payload: bytes) -> None:
         self.ignored[str(kind)] += 1

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._ffi._abc import Ring
+    from .._ffi._loop import Signal
     from .._ffi._runtime import Runtime
     from ._link import RoomLink
     from ._track import TrackFacts
@@ -75,7 +76,7 @@ class MediaFeed:
         self._rest: deque[Taken] = deque()
         """What was taken out of a ring and not read."""
         self._refusal: NativeRefusalError | None = None
-        self._wake: anyio.Event | None = None
+        self._wake: Signal | None = None
         self._dropped = 0
         self._untold = 0
         """How many frames were dropped here that the next one does not tell of."""
@@ -185,7 +186,7 @@ class MediaFeed:
 
     async def wait(self) -> None:  # noqa: ASYNC910 - a part of `receive`, and there is nothing to take
         """Return once `take` should be asked again; when that has just returned None, and there is no end yet."""
-        wake = self._wake = anyio.Event()
+        wake = self._wake = self._runtime.make_signal()
         try:
             if self._refusal is None:
                 await wake.wait()
@@ -210,7 +211,7 @@ class MediaFeed:
 
     # ---- helpers
 
-    async def _wait_for_reason(self, wake: anyio.Event) -> None:
+    async def _wait_for_reason(self, wake: Signal) -> None:
         with anyio.move_on_after(REFUSAL_GRACE):
             await wake.wait()
         refusal = self._refusal
