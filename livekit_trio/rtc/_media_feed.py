@@ -63,7 +63,7 @@ class MediaFeed:
             fails: whether the first frame that is lost is the end.
         """
         self.end: Callable[[], BaseException] | None = None
-        """Makes what is raised once all was read. A new one each time: an error that was raised keeps its reader's frame alive."""
+        """Makes what is raised once all was read: new, or without its traceback, which would keep its reader's frame alive."""
         self.parse: Callable[[bytes], Any] = event_class(event).FromString
         self._runtime = runtime
         self._event_number = event_number(event)
@@ -158,7 +158,7 @@ class MediaFeed:
 
     def fail(self, error: BaseException, /) -> None:
         self.detach()
-        self.end = lambda: error
+        self.end = lambda: error.with_traceback(None)
         self._tell()
 
     # ---- what the stream asks for
@@ -216,7 +216,7 @@ class MediaFeed:
             await wake.wait()
         refusal = self._refusal
         if self.end is None and refusal is not None:
-            self.end = lambda: refusal
+            self.end = lambda: refusal.with_traceback(None)
 
     def _lag(self) -> None:
         self.detach()

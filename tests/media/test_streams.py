@@ -447,3 +447,6 @@ async def test_a_panic_is_raised_by_every_stream() -> None:
                 await stream.receive()
             with pytest.raises(rtc.NativePanicError):
                 await idle.receive()
+            with pytest.raises(rtc.NativePanicError) as again:
+                await idle.receive()
+            assert len(again.traceback) == 2  # of this call alone
