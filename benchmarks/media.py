@@ -50,14 +50,19 @@ PUBLISH_ROWS: Final = tuple(
 
 def measure_audio(bench: Bench) -> Iterator[Figure | Note]:
     """Somebody publishes so many tracks; each frame of all of them is read."""
-    held: dict[tuple[str, int], float] = {}
+    megabytes_of_few: dict[str, float] = {}
     for count in bench.counts(*GOALS):
         room = [f"audio {count}"]
         with running(bench.other_end("players", room, "player", "audio", str(count))):
             for subject in bench.subjects:
                 with running(subject.command("media", "listen", bench.joining(subject, room, "listener"))) as process:
                     rate, cpu = bench.count(process)
-                    held[subject.name, count] = Held.by(process).megabytes
+                    megabytes = Held.by(process).megabytes
+                if count == FEW:
+                    megabytes_of_few[subject.name] = megabytes
+                elif count == MANY:
+                    growth = (megabytes - megabytes_of_few[subject.name]) / (MANY - FEW)
+                    yield "a further audio stream: memory", subject.name, growth
                 yield frame_of(count), subject.name, cpu
                 yield f"{count} audio streams: each", subject.name, rate / count
                 if subject is bench.subjects[0] and count > MANY and rate < 95 * count:
@@ -66,10 +71,6 @@ def measure_audio(bench: Bench) -> Iterator[Figure | Note]:
                         f"the machine ends here: {subject.name} gets {rate / count:.0f} of 100 frames/s",
                     )
                     return
-    for subject in bench.subjects:
-        if (subject.name, MANY) in held:
-            growth = (held[subject.name, MANY] - held[subject.name, FEW]) / (MANY - FEW)
-            yield "a further audio stream: memory", subject.name, growth
 
 
 def measure_video(bench: Bench) -> Iterator[Figure | Note]:

@@ -211,7 +211,7 @@ def main() -> None:
     leaves = verdict.counts["guests who leave tracks of others behind"]
     print(
         *grown,
-        f"of that natively kept from {leaves} such leaves: some {leaves * KEPT:.0f} MB",
+        f"natively kept, in the whole run, of {leaves} guests who left tracks of others behind: some {leaves * KEPT:.0f} MB",
         "",
         *verdict.problems,
         sep="\n",
