@@ -15,7 +15,6 @@ sent once more at once, whatever the host.
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, cast
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from .._json import parse_json
 from ._errors import TransportError, TransportErrorKind
 from ._rpc import Request, Response
 from ._settings import is_cloud_api, to_http
@@ -189,9 +189,9 @@ def read_regions(answer: HttpResponse) -> Regions | None:
     if answer.status != 200:
         return None
     try:
-        listed: Any = json.loads(answer.body)["regions"]
+        listed: Any = parse_json(answer.body)["regions"]
         origins = tuple(_origin(region["url"]) for region in listed)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         return None
     return Regions(origins, time.monotonic() + _max_age(answer.headers.get("cache-control", "")))
 

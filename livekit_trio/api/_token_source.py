@@ -19,6 +19,7 @@ import attrs
 import jwt
 from typing_extensions import override
 
+from .._json import parse_json
 from ._errors import TransportError, TransportErrorKind
 from ._settings import DEFAULT_TIMEOUT
 
@@ -218,8 +219,8 @@ class _Endpoint:
 def _read(body: bytes) -> TokenSourceResponse | None:
     """The response, or None if it is none. No error is raised inside the handler: the JSON module's, as a context, would quote it."""
     try:
-        said: Any = json.loads(body)
-    except (ValueError, RecursionError):
+        said: Any = parse_json(body)
+    except ValueError:
         return None
     if not isinstance(said, dict):
         return None

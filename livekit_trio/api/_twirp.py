@@ -6,13 +6,13 @@ between here and the server.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from .. import __version__
+from .._json import parse_json
 from ._errors import ServerError, ServerErrorCode, TransportError, TransportErrorKind, server_error
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def decode_error(answer: HttpResponse) -> ServerError:
     """The error that *answer* stands for, without the tokens that are quoted in it."""
     answer = attrs.evolve(answer, body=TOKEN.sub(b"<token>", answer.body))
     try:
-        said: Any = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        said: Any = parse_json(answer.body)
+    except ValueError:
         said = None
     if isinstance(said, dict):
         failure = cast("dict[str, Any]", said)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, final
 from typing_extensions import override
 
 from .._errors import TokenError, WebhookError, WebhookErrorKind
+from .._json import is_too_deep
 
 if TYPE_CHECKING:
     from livekit.protocol.webhook import WebhookEvent
@@ -164,7 +165,7 @@ def _parse(body: bytes) -> WebhookEvent | None:
     from livekit.protocol.webhook import WebhookEvent
 
     try:
-        return Parse(body, WebhookEvent(), ignore_unknown_fields=True)
-    # The two beside its own: for bytes that are no UTF-8, and for JSON nested too deep.
-    except (ParseError, ValueError, RecursionError):
+        text = body.decode()
+        return None if is_too_deep(text) else Parse(text, WebhookEvent(), ignore_unknown_fields=True)
+    except (ParseError, ValueError):
         return None

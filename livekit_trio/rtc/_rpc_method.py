@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVa
 
 import attrs
 
+from .._json import parse_json
 from ._rpc_types import RpcErrorCode, built_in_error
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class JsonSerializer:
             ValueError: it is no JSON, or stands for something else.
         """
         try:
-            return _structure(json.loads(text), into)
+            return _structure(parse_json(text), into)
         except (RecursionError, OverflowError) as error:  # by whoever sent it
             raise ValueError(str(error)) from None
 
