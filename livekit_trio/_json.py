@@ -9,7 +9,8 @@ from typing import Any, Final
 MAX_DEPTH: Final = 200
 """Lists and objects in one another; the interpreter's own limit is some 1 000, less what stands on the stack already."""
 
-_NESTING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+_NESTING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
+"""A string that does not end is one to the end: else each of its quotes would be looked at as the begin of another."""
 
 
 def parse_json(text: str | bytes) -> Any:

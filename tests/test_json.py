@@ -47,7 +47,9 @@ def test_what_is_too_deep(text: str) -> None:
             parse_json(given)
 
 
-@pytest.mark.parametrize("text", ["", "[", '"' * 1001 + "[" * 201 + "]" * 201, b"\xff\xfe\xfd", "\N{SNOWMAN}"])
+@pytest.mark.parametrize(
+    "text", ["", "[", '"' * 1001 + "[" * 201 + "]" * 201, b"\xff\xfe\xfd", "\N{SNOWMAN}", "[]" * 201 + '\\"' * 200_000]
+)
 def test_what_is_no_json(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever json.loads says
         parse_json(text)
