@@ -34,6 +34,9 @@ FFI_VERSION: Final = "0.13.2"
 
 _SDK: Final = "python"
 _FILE_NAMES: Final = {"win32": "livekit_ffi.dll", "darwin": "liblivekit_ffi.dylib"}
+MOST_LOADING: Final = 1.0
+"""Seconds for which the process's end waits for a thread that loads the library; it takes some 50 ms."""
+
 _ENTRY_POINTS: Final = ("initialize", "request", "drop_handle", "dispose")
 
 _logger = logging.getLogger("livekit_trio")
@@ -61,13 +64,24 @@ def load_library() -> NativeLibrary:
         return _loaded.in_place[-1]
     with _loaded.lock:
         if _loaded.library is None:
+            atexit.register(_silence)
             _loaded.library = library = _load(_library_path(), os.environ.get(KIND_VARIABLE, ""))
             library.set_log_level(_logs.native_level())
             if hasattr(os, "register_at_fork"):  # not on Windows
                 os.register_at_fork(after_in_child=library.disown)
-            # Not `dispose`: it frees frames under views that are still alive (measured).
-            atexit.register(library.silence)
         return _loaded.library
+
+
+def _silence() -> None:
+    """At the process's end, also while another thread is still loading: its callbacks must not meet a dying interpreter.
+
+    Not `dispose`: it frees frames under views that are still alive (measured).
+    """
+    loading = not _loaded.lock.acquire(timeout=MOST_LOADING)  # a forked child may have inherited it locked
+    if _loaded.library is not None:
+        _loaded.library.silence()
+    if not loading:
+        _loaded.lock.release()
 
 
 def loaded_library() -> NativeLibrary | None:
