@@ -64,6 +64,7 @@ def load_library() -> NativeLibrary:
         return _loaded.in_place[-1]
     with _loaded.lock:
         if _loaded.library is None:
+            atexit.unregister(_silence)  # of an attempt that failed
             atexit.register(_silence)
             _loaded.library = library = _load(_library_path(), os.environ.get(KIND_VARIABLE, ""))
             library.set_log_level(_logs.native_level())

@@ -55,7 +55,7 @@ class JsonSerializer:
         """Return the *into* that *text* stands for.
 
         Raises:
-            ValueError: it is no JSON, or stands for something else.
+            ValueError: it is no JSON, is nested deeper than 200 levels, or stands for something else.
         """
         try:
             return _structure(parse_json(text), into)
