@@ -112,6 +112,10 @@ class UsedAfterForkError(NativeError):
     """A native object of the parent process was used in a forked child.
 
     Open rooms in the child only if the parent has opened none, or start the child with the spawn method.
+
+    A child that does not go on in the parent's event loop leaves the parent alone. One that does, such as one that raises out
+    of `open_room`, does nothing natively; but on Trio both have one epoll, and what arrives meanwhile can be lost to the parent,
+    which then hears nothing any more. Let such a child end by `os._exit` or `exec` at once.
     """
 
     @override

@@ -43,6 +43,9 @@ class Packets(metaclass=MadeByTheRoom):
     ) -> None:
         """Send one packet; others get `DataReceived`. Returns once it has been handed to the transport.
 
+        That is no receipt: what is still on its way as its sender leaves the room can be lost, reliable or not (of packets sent
+        right before a leave about one in a hundred, on a busy machine). `perform_rpc` tells whether somebody has got it.
+
         Args:
             payload: the data; a string is sent as UTF-8. With topic, identities and what the transport adds at most 64 000
                 bytes: for more there are text and byte streams.

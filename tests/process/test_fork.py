@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 def test_children(server: DevServer, anyio_backend_name: str) -> None:
     room = f"forks {anyio_backend_name}"
-    tokens = [
-        server.token(identity, room, can_update_own_metadata=True)
-        for identity in ("ours", "first", "spawned", "served")
-    ]
-    report = run_program("forks", anyio_backend_name, server.url, *tokens).report()
+    ours = server.token("ours", room, can_update_own_metadata=True)
+    first = server.token("first", f"{room}, before")
+    others = [server.token(identity, room) for identity in ("spawned", "served")]
+    report = run_program("forks", anyio_backend_name, server.url, ours, first, *others).report()
     children = ["before any room", "a call", "fork", "spawn", "forkserver"]
     if anyio_backend_name == "trio":
         children.append("leaving")
