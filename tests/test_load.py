@@ -306,6 +306,89 @@ def test_exit_in_the_middle_of_a_join(kind: str, ending: str) -> None:
         assert output(code, LIVEKIT_TRIO_NATIVE=kind) == ""
 
 
+STAND_IN = """
+class StandIn:
+    def set_log_level(self, level): pass
+    def disown(self): pass
+    def silence(self): print("silenced")
+"""
+"""A library that says what is done to it as the process ends."""
+
+
+def test_the_end_waits_for_a_thread_that_is_loading() -> None:
+    code = """
+    import time
+    loading = threading.Event()
+
+    def load(path, kind):
+        loading.set()
+        threading.main_thread().join()
+        time.sleep(0.1)
+        return StandIn()
+
+    _load._load = load
+    threading.Thread(target=load_library, daemon=True).start()
+    loading.wait()
+    """
+    assert output(STAND_IN + textwrap.dedent(code)) == "silenced"
+
+
+def test_the_end_does_not_wait_for_ever() -> None:
+    code = """
+    loading = threading.Event()
+
+    def load(path, kind):
+        loading.set()
+        threading.Event().wait()
+
+    _load._load = load
+    threading.Thread(target=load_library, daemon=True).start()
+    loading.wait()
+    """
+    assert output(code) == ""
+
+
+def test_a_library_whose_loading_failed_is_tried_again_and_silenced_once() -> None:
+    code = """
+    attempts = [NativeLoadError(()), StandIn()]
+
+    def load(path, kind):
+        attempt = attempts.pop(0)
+        if isinstance(attempt, Exception): raise attempt
+        return attempt
+
+    _load._load = load
+    try:
+        load_library()
+    except NativeLoadError:
+        load_library()
+    """
+    assert output(STAND_IN + textwrap.dedent(code)) == "silenced"
+
+
+def test_ctrl_c_while_trio_is_loading_comes_afterwards() -> None:
+    code = """
+    import signal, trio
+
+    def load(path, kind):
+        signal.raise_signal(signal.SIGINT)
+        return StandIn()
+
+    _load._load = load
+
+    async def main():
+        load_library()
+        print("loaded")
+        await trio.sleep_forever()
+
+    try:
+        trio.run(main)
+    except KeyboardInterrupt:
+        print("interrupted")
+    """
+    assert output(STAND_IN + textwrap.dedent(code)).split() == ["loaded", "interrupted", "silenced"]
+
+
 # ---- use_library
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from .. import __version__
 from .._errors import NativeLoadError
 from . import _logs
+from ._interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,14 +63,19 @@ def load_library() -> NativeLibrary:
     """
     if _loaded.in_place:
         return _loaded.in_place[-1]
+    return _loaded.library or uninterrupted(_load_once)()
+
+
+def _load_once() -> NativeLibrary:
     with _loaded.lock:
         if _loaded.library is None:
             atexit.unregister(_silence)  # of an attempt that failed
             atexit.register(_silence)
-            _loaded.library = library = _load(_library_path(), os.environ.get(KIND_VARIABLE, ""))
+            library = _load(_library_path(), os.environ.get(KIND_VARIABLE, ""))
             library.set_log_level(_logs.native_level())
             if hasattr(os, "register_at_fork"):  # not on Windows
                 os.register_at_fork(after_in_child=library.disown)
+            _loaded.library = library
         return _loaded.library
 
 

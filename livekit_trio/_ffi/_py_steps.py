@@ -10,26 +10,18 @@ State changes in *steps*, one at a time, whatever the thread. Two things make th
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, final
+
+from ._interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def _uninterrupted(function: Callable[P, T]) -> Callable[P, T]:
-    """Have Ctrl-C come before or after *function* on Trio, which raises it in the midst of what its main task does.
-
-    asyncio cancels the main task instead. This module is imported with the native library, by when a Trio program has imported Trio.
-    """
-    trio = sys.modules.get("trio")
-    return function if trio is None else trio.lowlevel.enable_ki_protection(function)
 
 
 @final
@@ -45,7 +37,7 @@ class Steps:
         self.stopped = False
         """Nothing runs any more, see `stop`."""
 
-    @_uninterrupted
+    @uninterrupted
     def run(self, step: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Change state by *step*, now, or at the end of the step that this thread is in the middle of."""
         if self.stopped:
