@@ -29,7 +29,7 @@ class OnCancel(enum.Enum):
     FINISH = "finish"
     """The effect takes place; the late reply is dropped with its handles."""
     SLOT = "slot"
-    """The native object is busy until the reply; the next call on it waits for that."""
+    """The native object is busy until the reply, or sends requests in no order; the next call on it waits for that."""
     ABANDON = "abandon"
     """There is no effect to undo; the late reply is dropped with its handles."""
     COMPENSATE = "compensate"
@@ -119,9 +119,9 @@ _ROWS = (
     Request("set_remote_track_publication_quality", _AT_ONCE),
     Request("set_track_subscription_permissions", _AT_ONCE),
     # the local participant
-    Request("set_local_metadata", _FINISH, "set_local_metadata"),
-    Request("set_local_name", _FINISH, "set_local_name"),
-    Request("set_local_attributes", _FINISH, "set_local_attributes"),
+    Request("set_local_metadata", _SLOT, "set_local_metadata"),
+    Request("set_local_name", _SLOT, "set_local_name"),
+    Request("set_local_attributes", _SLOT, "set_local_attributes"),
     Request("publish_data", _FINISH, "publish_data"),
     Request("publish_transcription", _FINISH, "publish_transcription"),
     Request("publish_sip_dtmf", _FINISH, "publish_sip_dtmf"),

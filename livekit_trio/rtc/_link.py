@@ -70,6 +70,14 @@ class RoomLink(Protocol):
         """As `call` for a request whose effect shows in the room: None as soon as *done* says so, answered or not."""
         ...
 
+    async def wait_for_slot(self, name: str, /) -> None:
+        """Wait until neither effect nor answer of a `call_unless` *name* is missing whose caller was cancelled.
+
+        Raises:
+            RoomClosedError: the room has ended.
+        """
+        ...
+
     async def wait_until(self, predicate: Callable[[], object], /) -> None:
         """Return once *predicate* is true; it is asked again after each native event of this room.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, final
 
 import anyio
-import anyio.lowlevel
 import attrs
 from typing_extensions import override
 
@@ -144,6 +143,8 @@ class LocalParticipant(Publishing, Packets, Chatting, RpcCalls, DataTracks, Part
     ) -> None:
         """Say who may subscribe to our tracks. It is sent and not answered.
 
+        Natively each call is a task of its own: two within some milliseconds may reach the server in either order.
+
         Media that is not allowed any more stops at once; a subscriber keeps ``subscribed`` and hears of nothing until it is
         allowed again, and then gets `TrackUnsubscribed` and `TrackSubscribed` (measured with livekit-server 1.13.5).
 
@@ -173,12 +174,14 @@ class LocalParticipant(Publishing, Packets, Chatting, RpcCalls, DataTracks, Part
     async def _update(self, operation: str, fields: dict[str, Any], in_effect: Callable[[], bool]) -> None:
         self._check_may_update(operation)
         facts = self._local
+        native_name = operation.replace("set_", "set_local_")
         async with facts.updating:
-            await anyio.lowlevel.checkpoint()
+            with anyio.move_on_after(UPDATE_TIMEOUT):
+                # Natively each update is a task of its own: one that was cancelled may be sent after ours, and would win (measured).
+                await facts.link.wait_for_slot(native_name)
             if in_effect():
                 return
             with anyio.move_on_after(UPDATE_TIMEOUT):
-                native_name = operation.replace("set_", "set_local_")
                 fields["local_participant_handle"] = facts.handle
                 # Natively one in some 40 updates that follow another at once times out although it is in effect (measured).
                 reply = await facts.link.call_unless(in_effect, native_name, **fields)

@@ -59,7 +59,7 @@ class Packets(metaclass=MadeByTheRoom):
             RoomClosedError: the room has ended, or ended meanwhile.
 
         Cancellation:
-            The packet may be sent or not.
+            The packet may be sent or not, also after a later one.
 
         Backpressure:
             Waits while more is buffered than `set_data_channel_low_threshold` says, 2 MiB by default; the same for both kinds.

@@ -270,6 +270,8 @@ class RemoteTrackPublication(TrackPublication):
     def set_subscribed(self, subscribed: bool) -> None:
         """Ask for this track's media, or for no more of it. `TrackSubscribed` and `TrackUnsubscribed` tell what came of it.
 
+        Natively each call is a task of its own: two within some milliseconds may reach the server in either order.
+
         Raises:
             SubscribeError: the track is not published any more.
             RoomClosedError: the room has ended.

@@ -80,6 +80,8 @@ class RoomSession:
         self._handles = HandleSet(runtime.library)
         self._handles.adopt(owned_handles(CONNECT_REPLY, payload))
         self._calls = CallGroup()
+        self._slots: dict[str, Callable[[], object]] = {}
+        """By request: whether the one whose caller was cancelled is over."""
         self._subscribers: list[EventStream[Any]] = []
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
@@ -153,11 +155,17 @@ class RoomSession:
             reply = await call.wait()
         except BaseException:
             call.forsake()
+            if not answered:
+                self._slots[name] = lambda: answered or done()
             raise
         self._take_over(call)
         if _says_that_the_room_ends(reply):
             await self._wait_for_the_end()
         return reply
+
+    async def wait_for_slot(self, name: str, /) -> None:
+        await self.wait_until(self._slots.get(name, lambda: True))
+        self._slots.pop(name, None)
 
     async def _wait_for_the_end(self) -> None:
         """The native side has failed a call because the room is ending, and says that next: let it be the reason."""

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from livekit_trio import rtc
-from livekit_trio.rtc._data_tracks import MAX_FRAME_SIZE, PACE
+from livekit_trio.rtc._data_tracks import ANSWER_WITHIN, MAX_FRAME_SIZE, MOST_ATTEMPTS, PACE
 from livekit_trio.testing import assert_idle
 from livekit_trio.testing._fake_library import FakeLibrary
 
@@ -325,4 +325,49 @@ async def test_a_block_unpublishes_whatever_happens() -> None:
             async with me.published_data_track("position"):
                 await room.disconnect()
         await assert_idle()
+    fake.check()
+
+
+# ---- schemas
+
+SCHEMA = rtc.DataTrackSchema("point", rtc.DataTrackSchemaEncoding.JSON_SCHEMA)
+
+
+@pytest.mark.virtual_time
+async def test_the_server_is_asked_again_about_a_schema_if_the_answer_is_lost() -> None:
+    """The native side loses an answer that is there before it is waited for."""
+    fake = FakeLibrary()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room:
+            me = room.local_participant
+            for name, ask, fields in (
+                ("define_schema", lambda: me.define_schema(SCHEMA, "{}"), {}),
+                ("get_schema", lambda: me.get_schema(SCHEMA, "bob"), {"definition": "{}"}),
+            ):
+                lost = fake.hold(name)
+                begin = anyio.current_time()
+                async with anyio.create_task_group() as group:
+                    group.start_soon(ask)
+                    await anyio.sleep(ANSWER_WITHIN / 2)
+                    assert len(lost.requests) == 1
+                    fake.on(name, lambda request, fields=fields: request.reply(**fields))
+                assert anyio.current_time() - begin == pytest.approx(ANSWER_WITHIN, rel=0.1)
+                first, second = fake.requested(name)
+                assert first.message.schema_id == second.message.schema_id
+
+                fake.hold(name)
+                with pytest.raises(rtc.OperationError, match="has not answered in 5 s"):
+                    await ask()
+                assert len(fake.requested(name)) == 2 + MOST_ATTEMPTS
+    fake.check()
+
+
+async def test_a_refusal_about_a_schema_is_final() -> None:
+    fake = FakeLibrary()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room:
+            fake.fail("get_schema", "not found")
+            with pytest.raises(rtc.OperationError, match="not found"):
+                await room.local_participant.get_schema(SCHEMA, "bob")
+            assert len(fake.requested("get_schema")) == 1
     fake.check()

@@ -87,6 +87,9 @@ class Link:
         reply = await self.call(name, **fields)
         return None if done() else reply
 
+    async def wait_for_slot(self, _name: str, /) -> None:
+        await anyio.lowlevel.checkpoint()
+
     async def wait_until(self, predicate: Callable[[], object], /) -> None:
         await anyio.lowlevel.checkpoint()
         while not predicate():

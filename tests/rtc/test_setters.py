@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 import pytest
 
 from livekit_trio import rtc
-from livekit_trio.testing._fake_library import FakeLibrary
+from livekit_trio.rtc._local_participant import UPDATE_TIMEOUT
+from livekit_trio.testing._fake_library import FakeLibrary, Hold
 
 if TYPE_CHECKING:
     from livekit_trio.testing import DevServer
+    from livekit_trio.testing._fake_room import FakeRoom
     from tests.peers.driver import OfficialPeer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left")]
@@ -147,6 +150,53 @@ async def test_a_cancelled_setter_leaves_the_next_one_its_turn(server: DevServer
         await room.local_participant.set_name("Hannah")
         [listed] = await server.list_participants(room_name)
         assert listed["name"] == room.local_participant.name == "Hannah"
+
+
+@asynccontextmanager
+async def cancelled_setter() -> AsyncGenerator[tuple[FakeRoom, Hold, rtc.Room]]:
+    """A room where ``set_name("Anna")`` was cancelled before it was answered, and a second one as it waited for that."""
+    fake = FakeLibrary()
+    native = fake.room()
+    with fake.installed():
+        async with rtc.open_room("ws://fake", "token") as room:
+            held = fake.hold("set_local_name")
+            for name in ("Anna", "Hannah"):
+                with anyio.move_on_after(0.01):
+                    await room.local_participant.set_name(name)
+            assert [request.message.name for request in held.requests] == ["Anna"]
+            yield native, held, room
+    fake.check()
+
+
+@pytest.mark.parametrize("over", ["answered", "in effect"])
+async def test_the_next_one_waits_until_a_cancelled_one_is_over(over: str) -> None:
+    """Natively each is a task of its own: two that are under way at once reach the server in either order."""
+    async with cancelled_setter() as (native, held, room), anyio.create_task_group() as group:
+        group.start_soon(room.local_participant.set_name, "Hannah")
+        await anyio.wait_all_tasks_blocked()
+        assert len(held.requests) == 1
+        if over == "in effect":
+            native.emit(participant_name_changed={"participant_identity": "me", "name": "Anna"})
+            await anyio.wait_all_tasks_blocked()
+            assert [request.message.name for request in held.requests] == ["Anna", "Hannah"]
+        held.release()
+
+
+async def test_the_room_ends_while_a_setter_waits_for_a_cancelled_one() -> None:
+    async with cancelled_setter() as (_, _, room), anyio.create_task_group() as group:
+        group.start_soon(room.disconnect)
+        with pytest.raises(rtc.RoomClosedError):
+            await room.local_participant.set_name("Hannah")
+
+
+@pytest.mark.virtual_time
+async def test_a_cancelled_setter_that_is_never_over_is_not_waited_for_long() -> None:
+    async with cancelled_setter() as (_, held, room):
+        begin = anyio.current_time()
+        with pytest.raises(rtc.UpdateError, match="did not take it over"):
+            await room.local_participant.set_name("Hannah")
+        assert anyio.current_time() - begin == pytest.approx(2 * UPDATE_TIMEOUT, rel=0.01)
+        assert len(held.requests) == 2
 
 
 async def test_the_effect_counts_and_not_the_answer() -> None:

@@ -24,7 +24,7 @@ PACKETS = 20
 async def official_room(url: str, token: str) -> AsyncGenerator[Any]:
     from livekit import rtc
 
-    logging.getLogger("livekit").disabled = True  # now and then it complains as it leaves; what ours says is still heard
+    logging.getLogger("livekit").disabled = True  # now and then it complains as it leaves; ours is still heard
     room = rtc.Room()
     await room.connect(url, token)
     try:
