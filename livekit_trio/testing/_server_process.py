@@ -76,6 +76,9 @@ class ServerProcess:
     def suspend(self) -> None:
         """Stop it in its tracks (SIGSTOP): connections stay open and nothing is answered until `resume`."""
         self._child.send_signal(signal.SIGSTOP)
+        # Its threads stop one after the other, and may answer meanwhile; nothing is reaped here.
+        if self.returncode is None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Let it go on after `suspend` (SIGCONT)."""
