@@ -21,7 +21,7 @@ from .._errors import NativeError, NativePanicError, NativeRefusalError, RoomClo
 from .._ffi._abc import LAGGED
 from .._ffi._calls import CallGroup
 from .._ffi._handles import HandleSet, retire_room
-from .._ffi._requests import REQUESTS
+from .._ffi._requests import REQUESTS, OnCancel
 from .._ffi._wire import owned_handles
 from ._convert import brought_handle
 from ._enums import DataPacketKind, DisconnectReason
@@ -81,7 +81,7 @@ class RoomSession:
         self._handles.adopt(owned_handles(CONNECT_REPLY, payload))
         self._calls = CallGroup()
         self._slots: dict[str, Callable[[], object]] = {}
-        """By request: whether the one whose caller was cancelled is over."""
+        """By SLOT request: whether the one whose caller was cancelled is over."""
         self._subscribers: list[EventStream[Any]] = []
         self._waiters: list[anyio.Event] = []
         self._timer_wanted = anyio.Event()
@@ -155,7 +155,7 @@ class RoomSession:
             reply = await call.wait()
         except BaseException:
             call.forsake()
-            if not answered:
+            if call.request.on_cancel is OnCancel.SLOT:
                 self._slots[name] = lambda: answered or done()
             raise
         self._take_over(call)
