@@ -4,6 +4,9 @@ It gives the same results as the bridge, but not the same timing: its callbacks 
 for the GIL (2 ms on average while Python is busy, 15 ms at worst, as measured; the bridge 1 us). Nor are such callbacks quite
 safe while the interpreter ends: CPython ends a thread that wants the GIL then, and Rust aborts when it is unwound. `silence`
 gives the library another callback, one that is not Python, and waits until those that were under way have come.
+
+Nor is a fork: a native thread that is just entering Python holds a lock of CPython's (3.11: HEAD_LOCK), for which the child then
+waits for ever before any code of ours runs (about 1 of 100 forks with a room open, on a busy machine).
 """
 
 from __future__ import annotations

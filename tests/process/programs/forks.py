@@ -115,28 +115,35 @@ async def answer_children(room: rtc.Room, heard: list[str]) -> None:
 
 async def main(backend: str, url: str, ours: str, spawned: str, served: str, first: int) -> None:
     report: dict[str, object] = {"before any room": first}
+    async with rtc.open_room(url, ours) as room:
+        report["a call"] = forked(lambda: use_everything(room))
+        report["fork"] = await started(ForkProcess, expect_refusal, backend, url, spawned)
+        report["packets"] = heard = list[str]()
+        async with anyio.create_task_group() as group:
+            group.start_soon(answer_children, room, heard)
+            report["spawn"] = await started(SpawnProcess, talk_or_fail, backend, url, spawned)
+            report["forkserver"] = await started(ForkServerProcess, talk_or_fail, backend, url, served)
+        await room.local_participant.set_name("still here")
+        report["name"] = room.local_participant.name
+        report["connected"] = room.connected
+    if backend == "trio":  # no task group of asyncio's can be left in a forked child
+        await leave_in_child(url, ours, report)
+    json.dump(report, sys.stdout)
+
+
+async def leave_in_child(url: str, token: str, report: dict[str, object]) -> None:
+    """End the process at once: the child may have taken what the parent waits for from the epoll that they share."""
     try:
-        async with rtc.open_room(url, ours) as room:
-            report["a call"] = forked(lambda: use_everything(room))
-            report["fork"] = await started(ForkProcess, expect_refusal, backend, url, spawned)
-            # No task group of asyncio's can be left in a forked child. On Trio the child takes what arrives meanwhile from the
-            # epoll that it shares with the parent: so here, where nothing does.
-            if backend == "trio":
-                child = os.fork()
-                if child == 0:
-                    raise ChildLeavesError
-                report["leaving"] = exit_code(child)
-            report["packets"] = heard = list[str]()
-            async with anyio.create_task_group() as group:
-                group.start_soon(answer_children, room, heard)
-                report["spawn"] = await started(SpawnProcess, talk_or_fail, backend, url, spawned)
-                report["forkserver"] = await started(ForkServerProcess, talk_or_fail, backend, url, served)
-            await room.local_participant.set_name("still here")
-            report["name"] = room.local_participant.name
-            report["connected"] = room.connected
+        async with rtc.open_room(url, token):
+            child = os.fork()
+            if child == 0:
+                raise ChildLeavesError
+            report["leaving"] = exit_code(child)
+            json.dump(report, sys.stdout)
+            sys.stdout.flush()
+            os._exit(0)
     except ChildLeavesError:
         os._exit(WELL)
-    json.dump(report, sys.stdout)
 
 
 if __name__ == "__main__":
