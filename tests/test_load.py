@@ -312,6 +312,20 @@ def test_exit_in_the_middle_of_a_join(kind: str, ending: str) -> None:
         assert output(code, LIVEKIT_TRIO_NATIVE=kind) == ""
 
 
+def test_a_forked_child_that_ends_does_not_call_the_library() -> None:
+    code = """
+    import warnings
+    warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork with threads
+    library = load_library()
+    library._call_back = lambda callback: print("silenced")
+    child = os.fork()
+    if not child:
+        sys.exit()
+    os.waitpid(child, 0)
+    """
+    assert output(code, LIVEKIT_TRIO_NATIVE="ctypes") == "silenced"  # by the parent
+
+
 STAND_IN = """
 class StandIn:
     def set_log_level(self, level): pass

@@ -110,6 +110,8 @@ class CtypesLibrary:
         return self._router.statistics()
 
     def silence(self) -> None:
+        if self._disowned:
+            return
         self._router.silence()
         self._call_back(_NOTHING)
         for _ in range(MOST_WAITS):
